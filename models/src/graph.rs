@@ -1,0 +1,227 @@
+//! The float graph: what a model computes, free of any file format.
+//!
+//! A [`Graph`] is a list of nodes in topological order over values with static shapes. Constants are attributes of the
+//! operators that use them, so that a node says all about itself. Shapes are in ONNX order (`[batch, channels, height,
+//! width]` for images), the batch dimension is always 1, and one-dimensional models have width 1.
+
+use std::collections::BTreeMap;
+
+/// Index of a value in [`Graph::values`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ValueId(pub usize);
+
+/// A dense f32 constant in row-major order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Size of each dimension, outermost first.
+    pub shape: Vec<usize>,
+    /// Elements; as many as the product of `shape`.
+    pub data: Vec<f32>,
+}
+
+/// A tensor that flows between nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// Name in the source model, or one derived from it.
+    pub name: String,
+    /// Static shape, batch dimension 1 included.
+    pub shape: Vec<usize>,
+}
+
+/// Geometry of a sliding window over height and width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Taps in height and width.
+    pub kernel: [usize; 2],
+    /// Steps in height and width.
+    pub strides: [usize; 2],
+    /// Distance between taps in height and width.
+    pub dilations: [usize; 2],
+    /// Padding: top, left, bottom, right.
+    pub pads: [usize; 4],
+}
+
+impl Window {
+    /// Output height and width for an input of `[height, width]`, or `None` where the window is larger than the padded input.
+    pub fn output_size(&self, input: [usize; 2]) -> Option<[usize; 2]> {
+        let mut out = [0; 2];
+        for axis in 0..2 {
+            let extent = (self.kernel[axis].checked_sub(1)?).checked_mul(self.dilations[axis])?.checked_add(1)?;
+            let padded = input[axis].checked_add(self.pads[axis])?.checked_add(self.pads[axis + 2])?;
+            out[axis] = padded.checked_sub(extent)?.checked_div(self.strides[axis])? + 1;
+        }
+        Some(out)
+    }
+
+    /// Whether any padding is present.
+    pub fn is_padded(&self) -> bool {
+        self.pads.iter().any(|&p| p > 0)
+    }
+}
+
+/// What a node computes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operator {
+    /// Cross-correlation over `[1, C, H, W]` plus bias.
+    Convolution {
+        /// `[outputs, inputs / groups, kernel height, kernel width]`.
+        weight: Tensor,
+        /// One per output channel.
+        bias: Vec<f32>,
+        /// Kernel, strides, dilations, padding.
+        window: Window,
+        /// Number of groups; equal to the input channels for depthwise.
+        groups: usize,
+        /// What padding holds, per input channel; `None` is zero.
+        pad_value: Option<Vec<f32>>,
+    },
+    /// `y = W x + b` over the last axis.
+    Dense {
+        /// `[outputs, inputs]`.
+        weight: Tensor,
+        /// One per output.
+        bias: Vec<f32>,
+    },
+    /// `y = scale[c] * x + offset[c]` along axis 1 (or the only axis beside the batch).
+    Affine {
+        /// One per channel.
+        scale: Vec<f32>,
+        /// One per channel.
+        offset: Vec<f32>,
+    },
+    /// Sum of two tensors of one shape.
+    Add,
+    /// `min(max(x, min), max)`; ReLU is `[0, ∞)`, ReLU6 `[0, 6]`.
+    Clamp {
+        /// Lower bound, may be `-∞`.
+        min: f32,
+        /// Upper bound, may be `∞`.
+        max: f32,
+    },
+    /// Maximum over a window; padding never wins.
+    MaxPool {
+        /// Kernel, strides, dilations, padding.
+        window: Window,
+    },
+    /// Mean over a window; global pooling has the kernel of the whole input.
+    AveragePool {
+        /// Kernel, strides, padding; dilations are 1.
+        window: Window,
+        /// Whether padding counts as zeros in the mean.
+        count_include_pad: bool,
+    },
+    /// `exp(x) / sum(exp(x))` along an axis.
+    Softmax {
+        /// Axis of the sum, counted from the front.
+        axis: usize,
+    },
+    /// Reorders axes: output axis `i` is input axis `permutation[i]`.
+    Transpose {
+        /// A permutation of the axes, batch included.
+        permutation: Vec<usize>,
+    },
+    /// Same elements in row-major order, other shape (that of the output value).
+    Reshape,
+}
+
+impl Operator {
+    /// The operator's name as users know it (ONNX's, where there is one).
+    pub fn name(&self) -> &'static str {
+        match self {
+            Operator::Convolution { .. } => "Conv",
+            Operator::Dense { .. } => "Gemm",
+            Operator::Affine { .. } => "Affine",
+            Operator::Add => "Add",
+            Operator::Clamp { .. } => "Clip",
+            Operator::MaxPool { .. } => "MaxPool",
+            Operator::AveragePool { .. } => "AveragePool",
+            Operator::Softmax { .. } => "Softmax",
+            Operator::Transpose { .. } => "Transpose",
+            Operator::Reshape => "Reshape",
+        }
+    }
+}
+
+/// One operation with its inputs and its output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Name in the source model, or one derived from it.
+    pub name: String,
+    /// What it computes.
+    pub operator: Operator,
+    /// Values read, in the operator's order.
+    pub inputs: Vec<ValueId>,
+    /// Value written; no other node writes it.
+    pub output: ValueId,
+}
+
+/// A model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Graph {
+    /// Name of the model.
+    pub name: String,
+    /// All values.
+    pub values: Vec<Value>,
+    /// Nodes, each after those whose outputs it reads.
+    pub nodes: Vec<Node>,
+    /// Values fed from outside.
+    pub inputs: Vec<ValueId>,
+    /// Values handed out.
+    pub outputs: Vec<ValueId>,
+    /// Free-form metadata; `residua.front_end` and `residua.labels` are understood.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl Graph {
+    /// The value behind an id.
+    pub fn value(&self, id: ValueId) -> &Value {
+        &self.values[id.0]
+    }
+
+    /// Adds a value and returns its id.
+    pub fn add_value(&mut self, name: impl Into<String>, shape: Vec<usize>) -> ValueId {
+        self.values.push(Value { name: name.into(), shape });
+        ValueId(self.values.len() - 1)
+    }
+
+    /// Indices of the nodes that read a value.
+    pub fn consumers(&self, id: ValueId) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|&n| self.nodes[n].inputs.contains(&id)).collect()
+    }
+
+    /// Index of the node that writes a value, or `None` for a graph input.
+    pub fn producer(&self, id: ValueId) -> Option<usize> {
+        self.nodes.iter().position(|n| n.output == id)
+    }
+
+    /// Multiply-accumulate operations of one inference: convolutions and dense layers, padding included.
+    pub fn macs(&self) -> u64 {
+        self.nodes.iter().map(|n| self.node_macs(n)).sum()
+    }
+
+    /// Multiply-accumulate operations of one node.
+    pub fn node_macs(&self, node: &Node) -> u64 {
+        let elements = |id: ValueId| self.value(id).shape.iter().map(|&d| d as u64).product::<u64>();
+        match &node.operator {
+            Operator::Convolution { weight, .. } => {
+                elements(node.output) * weight.shape[1..].iter().map(|&d| d as u64).product::<u64>()
+            }
+            Operator::Dense { weight, .. } => elements(node.output) * weight.shape[1] as u64,
+            _ => 0,
+        }
+    }
+
+    /// Number of trained constants: weights, biases, scales and offsets.
+    pub fn parameters(&self) -> u64 {
+        self.nodes
+            .iter()
+            .map(|n| match &n.operator {
+                Operator::Convolution { weight, bias, .. } | Operator::Dense { weight, bias } => {
+                    weight.data.len() + bias.len()
+                }
+                Operator::Affine { scale, offset } => scale.len() + offset.len(),
+                _ => 0,
+            } as u64)
+            .sum()
+    }
+}

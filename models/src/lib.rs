@@ -1,0 +1,3 @@
+//! What a float model is: graph, ONNX import and export, data, front-end design, reference models, training.
+
+pub mod graph;

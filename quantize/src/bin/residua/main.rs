@@ -1,0 +1,2 @@
+//! residua.
+fn main() {}

@@ -1,0 +1,170 @@
+//! The whole way from ONNX bytes to a plan.
+
+use crate::aligned::AlignedBytes;
+use crate::calibrate::{Histogram, Method};
+use crate::lower::{LowerError, RowGraph, lower};
+use crate::qgraph::QGraph;
+use crate::quantize::{QuantizeError, Ranges, quantize};
+use crate::schedule::{Schedule, schedule};
+use crate::write::{Extras, write};
+use rayon::prelude::*;
+use residua::plan::PlanError;
+use residua_models::execute::{ExecuteError, Executor};
+use residua_models::frontend::{FrontEndSpec, FrontEndSpecError};
+use residua_models::graph::Graph;
+use residua_models::{onnx, rewrite};
+use std::collections::BTreeMap;
+
+/// Largest number of calibration inputs that are used: more change nothing but the time.
+pub const MAX_CALIBRATION: usize = 100;
+
+/// Metadata key of the front end's parameters.
+pub const FRONT_END_KEY: &str = "residua.front_end";
+/// Metadata key of the class names, comma separated.
+pub const LABELS_KEY: &str = "residua.labels";
+
+/// Why a model cannot be compiled.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompileError {
+    /// The ONNX file cannot be read or holds operators that are not supported.
+    #[error(transparent)]
+    Import(#[from] onnx::ImportError),
+    /// Nodes have forms that the engine cannot run.
+    #[error("{}", list(.0))]
+    Unsupported(Vec<LowerError>),
+    /// The float model cannot be run for calibration.
+    #[error(transparent)]
+    Execute(#[from] ExecuteError),
+    /// No calibration input was given.
+    #[error("the model is not quantized yet: calibration inputs are needed")]
+    NoCalibration,
+    /// A layer has no integer form.
+    #[error(transparent)]
+    Quantize(#[from] QuantizeError),
+    /// The front end in the model's metadata is damaged.
+    #[error("metadata `residua.front_end`: {0}")]
+    FrontEnd(#[from] FrontEndSpecError),
+    /// The model's labels do not match its output.
+    #[error("metadata `residua.labels` has {labels} names, the output has {outputs} classes")]
+    Labels {
+        /// Names given.
+        labels: usize,
+        /// Classes of the output.
+        outputs: usize,
+    },
+    /// The model does not fit the plan format.
+    #[error("the model does not fit the plan format: {0}")]
+    Plan(#[from] PlanError),
+}
+
+fn list(errors: &[LowerError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// A float model, imported and rewritten, ready for calibration.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The float graph after all rewrites.
+    pub graph: Graph,
+    /// Its row form.
+    pub rows: RowGraph,
+    /// Front end, where the input is audio.
+    pub front_end: Option<FrontEndSpec>,
+    /// Class names.
+    pub labels: Vec<String>,
+    provenance: Vec<(String, String)>,
+}
+
+impl Model {
+    /// Imports an ONNX model.
+    ///
+    /// # Errors
+    /// The bytes are no ONNX model, or nodes are not supported: all of them are named.
+    pub fn import(bytes: &[u8]) -> Result<Self, CompileError> {
+        let mut graph = onnx::import(bytes)?;
+        rewrite::to_fixed_point(&mut graph);
+        let rows = lower(&graph).map_err(CompileError::Unsupported)?;
+        let front_end = front_end_of(&graph.metadata)?;
+        let labels = labels_of(&graph.metadata);
+        let outputs = rows.outputs.first().map_or(0, |&o| rows.values[o].shape[2]);
+        if !labels.is_empty() && labels.len() != outputs {
+            return Err(CompileError::Labels { labels: labels.len(), outputs });
+        }
+        let provenance = vec![
+            ("model".to_string(), graph.name.clone()),
+            ("model-crc32".to_string(), format!("{:08x}", residua::plan::Checksum::of(bytes))),
+            ("tool".to_string(), format!("residua {}", env!("CARGO_PKG_VERSION"))),
+        ];
+        Ok(Self { graph, rows, front_end, labels, provenance })
+    }
+
+    /// Ranges of all row values over calibration inputs (flat, in the layout that the ONNX model declares).
+    ///
+    /// # Errors
+    /// There is no input, or the float model cannot be run on one.
+    pub fn calibrate(&self, inputs: &[Vec<f32>], method: Method) -> Result<Ranges, CompileError> {
+        if inputs.is_empty() {
+            return Err(CompileError::NoCalibration);
+        }
+        let executor = Executor::new(&self.graph)?;
+        let empty = || vec![Histogram::default(); self.rows.values.len()];
+        let histograms = inputs
+            .par_iter()
+            .try_fold(empty, |mut histograms, input| {
+                let values = executor.run_all(&[input])?;
+                for (histogram, row_value) in histograms.iter_mut().zip(&self.rows.values) {
+                    histogram.extend(values[row_value.source.0].iter().copied());
+                }
+                Ok::<_, ExecuteError>(histograms)
+            })
+            .try_reduce(empty, |mut a, b| {
+                a.iter_mut().zip(b).for_each(|(a, b)| a.merge(b));
+                Ok(a)
+            })?;
+        Ok(histograms.iter().map(|h| h.range(method)).collect())
+    }
+
+    /// Quantizes, schedules and writes the plan.
+    ///
+    /// # Errors
+    /// A layer has no integer form.
+    pub fn compile(&self, ranges: &Ranges, method: Method) -> Result<Compiled, CompileError> {
+        let graph = quantize(&self.rows, ranges)?;
+        let schedule = schedule(&graph);
+        let input = &graph.values[graph.input];
+        let front_end = match &self.front_end {
+            Some(spec) => spec.section(input.scale, input.zero_point)?,
+            None => vec![],
+        };
+        let mut provenance = self.provenance.clone();
+        provenance.push(("calibration".into(), method.to_string()));
+        let extras = Extras { front_end, labels: self.labels.clone(), provenance };
+        let bytes = write(&graph, &schedule, &extras)?;
+        Ok(Compiled { bytes, graph, schedule })
+    }
+}
+
+/// A plan with what it was made from.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The plan.
+    pub bytes: AlignedBytes,
+    /// The quantized graph.
+    pub graph: QGraph,
+    /// Placement in time and memory.
+    pub schedule: Schedule,
+}
+
+/// The front end that a model's metadata describe.
+///
+/// # Errors
+/// The description is damaged.
+pub fn front_end_of(metadata: &BTreeMap<String, String>) -> Result<Option<FrontEndSpec>, FrontEndSpecError> {
+    metadata.get(FRONT_END_KEY).map(|json| FrontEndSpec::from_json(json)).transpose()
+}
+
+/// The class names in a model's metadata.
+pub fn labels_of(metadata: &BTreeMap<String, String>) -> Vec<String> {
+    metadata.get(LABELS_KEY).map_or(vec![], |l| l.split(',').map(|l| l.trim().to_string()).collect())
+}

@@ -1,0 +1,17 @@
+//! How a float model becomes a plan that fits: lowering to rows, calibration, quantization, scheduling, writing; and what
+//! the command `residua` does with models and plans.
+//!
+//! ```text
+//! ONNX ─ import ─► Graph ─ lower ─► RowGraph ─ calibrate, quantize ─► QGraph ─ schedule ─► Schedule ─ write ─► plan bytes
+//! ```
+
+pub mod aligned;
+pub mod calibrate;
+pub mod compile;
+pub mod lower;
+pub mod qgraph;
+pub mod quantize;
+pub mod reference;
+pub mod schedule;
+pub mod simulate;
+pub mod write;

@@ -1,0 +1,208 @@
+//! Which axis of the row form each dimension of a graph value is.
+
+use super::RowValue;
+use residua_models::graph::{Graph, Operator, Tensor, ValueId};
+
+/// An axis of the row form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Axis {
+    Row,
+    Column,
+    Channel,
+}
+
+/// For each dimension the axes that it runs over, outermost first; none for dimensions of size 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Layout(Vec<Vec<Axis>>);
+
+impl Layout {
+    /// `[1, channels, rows, columns]`.
+    pub fn image() -> Self {
+        Self(vec![vec![], vec![Axis::Channel], vec![Axis::Row], vec![Axis::Column]])
+    }
+
+    /// A layout for a shape of which nothing is known: channels second, then rows, then columns.
+    pub fn default_of(shape: &[usize]) -> Self {
+        let axes = [Axis::Channel, Axis::Row, Axis::Column];
+        let dims = (0..shape.len()).map(|d| match d.checked_sub(1).and_then(|d| axes.get(d)) {
+            Some(&axis) => vec![axis],
+            None => vec![],
+        });
+        Self(dims.collect())
+    }
+
+    /// Channels on the last dimension, nothing on the others.
+    pub fn channels_last(rank: usize, _flat: bool) -> Self {
+        let mut dims = vec![vec![]; rank];
+        if let Some(last) = dims.last_mut() {
+            *last = vec![Axis::Channel];
+        }
+        Self(dims)
+    }
+
+    /// The same with another axis on the last dimension.
+    pub fn with_last(&self, axis: Axis) -> Self {
+        let mut dims = self.0.clone();
+        if let Some(last) = dims.last_mut() {
+            *last = vec![axis];
+        }
+        Self(dims)
+    }
+
+    /// Whether this is `[1, channels, rows, columns]`; dimensions of size 1 may be any axis.
+    pub fn is_image(&self) -> bool {
+        let within = |d: usize, axis: Axis| self.0[d].iter().all(|&a| a == axis);
+        self.0.len() == 4
+            && self.0[0].is_empty()
+            && within(1, Axis::Channel)
+            && within(2, Axis::Row)
+            && within(3, Axis::Column)
+    }
+
+    /// Whether a dimension is the channels and no other axis.
+    pub fn is_channel(&self, dimension: usize) -> bool {
+        self.0.get(dimension).is_some_and(|d| d.iter().all(|&a| a == Axis::Channel))
+    }
+
+    /// Rows, columns, channels of a value of this shape.
+    pub fn sizes(&self, shape: &[usize]) -> [usize; 3] {
+        let size = |axis: Axis| {
+            let dims = self.0.iter().zip(shape).filter(|(d, _)| d.contains(&axis));
+            dims.map(|(_, &s)| s).product::<usize>().max(1)
+        };
+        [size(Axis::Row), size(Axis::Column), size(Axis::Channel)]
+    }
+
+    /// Strides of rows, columns, channels in a value of this shape, in elements; only for layouts of one axis a dimension.
+    pub fn strides(&self, shape: &[usize]) -> [usize; 3] {
+        let mut strides = [0; 3];
+        let mut stride = 1;
+        for (axes, &size) in self.0.iter().zip(shape).rev() {
+            for axis in axes {
+                strides[*axis as usize] = stride;
+            }
+            stride *= size;
+        }
+        strides
+    }
+
+    /// The layout after a transpose.
+    pub fn transposed(&self, permutation: &[usize]) -> Self {
+        Self(permutation.iter().map(|&p| self.0.get(p).cloned().unwrap_or_default()).collect())
+    }
+
+    /// The layout after a reshape from one shape to another; `sizes` are rows, columns, channels. `None` where a dimension
+    /// would hold part of an axis.
+    pub fn reshaped(&self, _from: &[usize], to: &[usize], sizes: &[usize; 3]) -> Option<Self> {
+        let mut axes = self.0.iter().flatten().copied().filter(|&a| sizes[a as usize] > 1).peekable();
+        let mut dims = Vec::new();
+        for &size in to {
+            let (mut dim, mut product) = (Vec::new(), 1);
+            while product < size {
+                let axis = axes.next()?;
+                product *= sizes[axis as usize];
+                dim.push(axis);
+            }
+            if product != size {
+                return None;
+            }
+            dims.push(dim);
+        }
+        axes.peek().is_none().then_some(Self(dims))
+    }
+}
+
+/// The weights of a dense layer in the input's row order, and whether they span the whole tensor. `None` where the input's
+/// last dimension is neither the channels nor the whole flattened tensor.
+pub(super) fn dense_weights(layout: &Layout, input: &RowValue, weight: &Tensor) -> Option<(Vec<f32>, bool)> {
+    let last = layout.0.last()?;
+    let [rows, columns, channels] = input.shape;
+    let inputs = *weight.shape.get(1)?;
+    if inputs == channels && last.iter().all(|&a| a == Axis::Channel) {
+        return Some((weight.data.clone(), false));
+    }
+    if inputs != input.len() {
+        return None;
+    }
+    // Position of an element in the flattened dimension, from the order of its axes.
+    let mut strides = [0; 3];
+    let mut stride = 1;
+    for &axis in last.iter().rev() {
+        strides[axis as usize] = stride;
+        stride *= input.shape[axis as usize];
+    }
+    if stride != inputs {
+        return None;
+    }
+    let mut out = Vec::with_capacity(weight.data.len());
+    for kernel in weight.data.chunks_exact(inputs) {
+        for r in 0..rows {
+            for c in 0..columns {
+                out.extend((0..channels).map(|k| kernel[r * strides[0] + c * strides[1] + k * strides[2]]));
+            }
+        }
+    }
+    Some((out, true))
+}
+
+/// The layout of a graph input: what the first operator that cares makes of it.
+pub(super) fn of_input(graph: &Graph, input: ValueId) -> Layout {
+    let shape = &graph.value(input).shape;
+    let dims: Vec<Vec<usize>> =
+        shape.iter().enumerate().map(|(d, &size)| if size > 1 { vec![d] } else { vec![] }).collect();
+    match imposed(graph, input, dims) {
+        Some(axes) => Layout(
+            (0..shape.len())
+                .map(|d| axes.iter().find(|(dim, _)| *dim == d).map(|&(_, axis)| vec![axis]).unwrap_or_default())
+                .collect(),
+        ),
+        None if shape.len() == 2 => Layout::channels_last(2, true),
+        None => Layout::default_of(shape),
+    }
+}
+
+/// Follows a value whose dimensions hold input dimensions to the first operator that says which axes they are.
+fn imposed(graph: &Graph, value: ValueId, dims: Vec<Vec<usize>>) -> Option<Vec<(usize, Axis)>> {
+    let all = |d: usize, axis: Axis| dims.get(d).into_iter().flatten().map(move |&i| (i, axis)).collect::<Vec<_>>();
+    for node in graph.consumers(value).into_iter().map(|n| &graph.nodes[n]) {
+        let next = match &node.operator {
+            Operator::Convolution { .. } | Operator::MaxPool { .. } | Operator::AveragePool { .. } => {
+                return Some([all(1, Axis::Channel), all(2, Axis::Row), all(3, Axis::Column)].concat());
+            }
+            Operator::Dense { .. } if dims.len() == 2 => {
+                // A flattened tensor keeps one axis a dimension: the channels innermost.
+                let flat: Vec<usize> = dims[1].clone();
+                let axes = [Axis::Channel, Axis::Column, Axis::Row];
+                return (flat.len() <= 3).then(|| flat.into_iter().rev().zip(axes).collect());
+            }
+            Operator::Transpose { permutation } => permutation.iter().map(|&p| dims[p].clone()).collect(),
+            Operator::Reshape => {
+                let sizes = &graph.value(graph.inputs[0]).shape;
+                match regroup(&dims, &graph.value(node.output).shape, sizes) {
+                    Some(dims) => dims,
+                    None => continue,
+                }
+            }
+            _ => dims.clone(),
+        };
+        if let Some(found) = imposed(graph, node.output, next) {
+            return Some(found);
+        }
+    }
+    None
+}
+
+fn regroup(dims: &[Vec<usize>], to: &[usize], sizes: &[usize]) -> Option<Vec<Vec<usize>>> {
+    let mut flat = dims.iter().flatten().copied();
+    to.iter()
+        .map(|&size| {
+            let (mut dim, mut product) = (Vec::new(), 1);
+            while product < size {
+                let d = flat.next()?;
+                product *= sizes.get(d)?;
+                dim.push(d);
+            }
+            (product == size).then_some(dim)
+        })
+        .collect()
+}

@@ -1,0 +1,390 @@
+//! From float rows and ranges to integers.
+
+use crate::lower::{RowGraph, RowNode, RowOperator};
+use crate::qgraph::{Constants, QGraph, QStep, QValue};
+use residua::operators::OPERATORS;
+use residua::plan::format::{NONE, NONE_16, StepRecord};
+
+/// A layer that has no integer form.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum QuantizeError {
+    /// A window, stride or channel count does not fit in the plan's fields.
+    #[error("node `{node}`: {what} {size} is larger than {limit}")]
+    TooLarge {
+        /// The node.
+        node: String,
+        /// What is too large.
+        what: &'static str,
+        /// Its size.
+        size: usize,
+        /// The largest accepted.
+        limit: usize,
+    },
+    /// The accumulator of a layer could overflow 32 bits.
+    #[error("node `{node}` sums {fan_in} products, which can overflow a 32-bit accumulator; at most {limit} are safe")]
+    Accumulator {
+        /// The node.
+        node: String,
+        /// Products summed.
+        fan_in: usize,
+        /// The largest accepted.
+        limit: usize,
+    },
+    /// A scale cannot be expressed.
+    #[error("node `{node}`: {reason}")]
+    Scale {
+        /// The node.
+        node: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Largest number of products in one accumulator.
+const MAX_FAN_IN: usize = 1 << 16;
+/// Largest magnitude of a bias with the zero point folded in; half of the runtime's bound, as rounding may add to it.
+const MAX_BIAS: f64 = (1 << 29) as f64;
+
+/// The range of each row value: `[min, max]`.
+pub type Ranges = Vec<[f32; 2]>;
+
+/// Quantizes a model: int8 activations (asymmetric, per tensor), int8 weights (symmetric, per output channel).
+///
+/// # Errors
+/// The first layer that has no integer form.
+pub fn quantize(rows: &RowGraph, ranges: &Ranges) -> Result<QGraph, QuantizeError> {
+    let mut graph = QGraph { input: rows.input, outputs: rows.outputs.clone(), ..QGraph::default() };
+    graph.values = activations(rows, ranges);
+    for node in &rows.nodes {
+        let step = Quantizer { node, values: &graph.values }.step()?;
+        graph.steps.push(step);
+    }
+    Ok(graph)
+}
+
+/// Scale and zero point of each value.
+fn activations(rows: &RowGraph, ranges: &Ranges) -> Vec<QValue> {
+    let mut values: Vec<QValue> = rows
+        .values
+        .iter()
+        .zip(ranges)
+        .map(|(value, &range)| {
+            let (scale, zero_point) = asymmetric(range);
+            QValue { name: value.name.clone(), shape: value.shape, scale, zero_point }
+        })
+        .collect();
+    for node in &rows.nodes {
+        match &node.operator {
+            RowOperator::Softmax => (values[node.output].scale, values[node.output].zero_point) = (1.0 / 256.0, -128),
+            RowOperator::MaxPool => {
+                let input = values[node.inputs[0]].clone();
+                (values[node.output].scale, values[node.output].zero_point) = (input.scale, input.zero_point);
+            }
+            _ => {}
+        }
+    }
+    values
+}
+
+/// int8 scale and zero point for a range; zero is exact.
+pub fn asymmetric([min, max]: [f32; 2]) -> (f32, i8) {
+    let (min, max) = (f64::from(min.min(0.0)), f64::from(max.max(0.0)));
+    let scale = ((max - min) / 255.0) as f32;
+    // A value that is always zero keeps a harmless scale.
+    if scale < f32::MIN_POSITIVE {
+        return (1.0, 0);
+    }
+    let zero_point = (-128.0 - min / f64::from(scale)).round().clamp(-128.0, 127.0);
+    (scale, zero_point as i8)
+}
+
+/// The code of an operator, by its name in the runtime's table.
+fn code(name: &str) -> u8 {
+    OPERATORS.iter().find(|(_, n)| *n == name).map_or(0, |(code, _)| *code)
+}
+
+struct Quantizer<'a> {
+    node: &'a RowNode,
+    values: &'a [QValue],
+}
+
+/// Integers of an operator.
+struct Form {
+    operator: &'static str,
+    shift: u8,
+    parameters: [i32; 2],
+    constants: Constants,
+    sums: usize,
+    groups: usize,
+}
+
+impl Quantizer<'_> {
+    fn input(&self) -> &QValue {
+        &self.values[self.node.inputs[0]]
+    }
+
+    fn output(&self) -> &QValue {
+        &self.values[self.node.output]
+    }
+
+    fn scale_error(&self, reason: impl Into<String>) -> QuantizeError {
+        QuantizeError::Scale { node: self.node.name.clone(), reason: reason.into() }
+    }
+
+    fn step(&self) -> Result<QStep, QuantizeError> {
+        let node = self.node;
+        let form = match &node.operator {
+            RowOperator::Convolution { weights, bias, groups, pad_value } => {
+                self.convolution(weights, bias, *groups, pad_value.as_deref())?
+            }
+            RowOperator::Dense { weights, bias } => {
+                let (weights, numbers, shift) = self.channels(weights, bias)?;
+                let constants = Constants { weights, channel_parameters: numbers, padding: vec![] };
+                let sums = bias.len();
+                Form { operator: "Dense", shift, parameters: [0; 2], constants, sums, groups: 0 }
+            }
+            RowOperator::Add => self.add()?,
+            RowOperator::MaxPool => self.bare("MaxPool", Constants::default()),
+            RowOperator::AveragePool { count_include_pad } => self.average_pool(*count_include_pad)?,
+            RowOperator::Affine { scale, offset } => self.affine(scale, offset)?,
+            RowOperator::Clamp => {
+                let table = |q: i8| self.output().quantize(self.clamped(self.input().dequantize(q)));
+                let weights = (-128..=127).map(|q| table(q) as u8).collect();
+                self.bare("Table", Constants { weights, ..Constants::default() })
+            }
+            RowOperator::Softmax => {
+                let scale = f64::from(self.input().scale);
+                let exponential = |d: i32| (65535.0 * (-f64::from(d) * scale).exp()).round() as u16;
+                let weights = (0..256).flat_map(|d| exponential(d).to_le_bytes()).collect();
+                self.bare("Softmax", Constants { weights, ..Constants::default() })
+            }
+        };
+        let [min, max] = node.clamp.map(|bound| i16::from(self.output().quantize(bound)));
+        let window = &node.window;
+        let small = |what, size: usize| {
+            u16::try_from(size).map_err(|_| QuantizeError::TooLarge {
+                node: node.name.clone(),
+                what,
+                size,
+                limit: u16::MAX.into(),
+            })
+        };
+        for &value in node.inputs.iter().chain([&node.output]) {
+            small("width", self.values[value].shape[1])?;
+            small("channels", self.values[value].shape[2])?;
+        }
+        let record = StepRecord {
+            operator: code(form.operator),
+            shift: form.shift,
+            segment: 0,
+            input: 0,
+            second: NONE_16,
+            output: 0,
+            groups: small("groups", form.groups)?,
+            kernel_rows: small("kernel height", window.kernel[0])?,
+            kernel_columns: small("kernel width", window.kernel[1])?,
+            stride_rows: small("stride", window.strides[0])?,
+            stride_columns: small("stride", window.strides[1])?,
+            dilation_rows: small("dilation", window.dilations[0])?,
+            dilation_columns: small("dilation", window.dilations[1])?,
+            pad_top: small("padding", window.pads[0])?,
+            pad_left: small("padding", window.pads[1])?,
+            min,
+            max,
+            first_parameter: form.parameters[0],
+            second_parameter: form.parameters[1],
+            weights: NONE,
+            channel_parameters: NONE,
+            padding: NONE,
+            scratch: NONE,
+        };
+        Ok(QStep {
+            name: node.name.clone(),
+            record,
+            inputs: node.inputs.clone(),
+            output: node.output,
+            constants: form.constants,
+            sums: form.sums,
+            macs: node.macs,
+        })
+    }
+
+    fn clamped(&self, real: f32) -> f32 {
+        real.max(self.node.clamp[0]).min(self.node.clamp[1])
+    }
+
+    fn bare(&self, operator: &'static str, constants: Constants) -> Form {
+        Form { operator, shift: 1, parameters: [0; 2], constants, sums: 0, groups: 0 }
+    }
+
+    fn convolution(
+        &self,
+        weights: &[f32],
+        bias: &[f32],
+        groups: usize,
+        pad_value: Option<&[f32]>,
+    ) -> Result<Form, QuantizeError> {
+        let window = &self.node.window;
+        let channels_in = self.input().shape[2];
+        let (mut bytes, numbers, shift) = self.channels(weights, bias)?;
+        let padding: Vec<i8> = match pad_value {
+            Some(pad) if window.is_padded() => pad.iter().map(|&p| self.input().quantize(p)).collect(),
+            _ => vec![],
+        };
+        let point = window.kernel == [1, 1] && !window.is_padded();
+        let operator = if groups == 1 && point {
+            "Pointwise"
+        } else if groups == channels_in && bias.len() == channels_in {
+            bytes = channels_innermost(&bytes, channels_in);
+            "Depthwise"
+        } else {
+            "Convolution"
+        };
+        let constants = Constants { weights: bytes, channel_parameters: numbers, padding };
+        let groups = if operator == "Convolution" { groups } else { 0 };
+        Ok(Form { operator, shift, parameters: [0; 2], constants, sums: 0, groups })
+    }
+
+    /// int8 weights, biases followed by multipliers, and the shift, for weights whose output channel is outermost.
+    fn channels(&self, weights: &[f32], bias: &[f32]) -> Result<(Vec<u8>, Vec<i32>, u8), QuantizeError> {
+        let (input, output) = (self.input(), self.output());
+        let fan_in = weights.len() / bias.len().max(1);
+        if fan_in == 0 || fan_in > MAX_FAN_IN {
+            return Err(QuantizeError::Accumulator { node: self.node.name.clone(), fan_in, limit: MAX_FAN_IN });
+        }
+        let input_scale = f64::from(input.scale);
+        let (mut bytes, mut biases, mut factors) = (vec![], vec![], vec![]);
+        for (kernel, &bias) in weights.chunks_exact(fan_in).zip(bias) {
+            let largest = kernel.iter().fold(0f32, |m, w| m.max(w.abs()));
+            let mut scale = f64::from(largest) / 127.0;
+            // A channel with tiny weights and a large bias gives up weight precision, which it does not need.
+            scale = scale.max(f64::from(bias.abs()) / (input_scale * MAX_BIAS)).max(1e-30);
+            let q: Vec<i8> = kernel.iter().map(|&w| (f64::from(w) / scale).round().clamp(-127.0, 127.0) as i8).collect();
+            let sum: i64 = q.iter().map(|&w| i64::from(w)).sum();
+            let folded = (f64::from(bias) / (input_scale * scale)).round() as i64 - i64::from(input.zero_point) * sum;
+            biases.push(folded as i32);
+            factors.push(input_scale * scale / f64::from(output.scale));
+            bytes.extend(q.iter().map(|&w| w as u8));
+        }
+        let (multipliers, shift) = self.multipliers(&factors)?;
+        Ok((bytes, [biases, multipliers].concat(), shift))
+    }
+
+    /// Integers `m` and one shift `s` with `m / 2^s ≈ factor`.
+    ///
+    /// A shift of 32 is preferred: a core with a most-significant-word multiply needs nothing more.
+    fn multipliers(&self, factors: &[f64]) -> Result<(Vec<i32>, u8), QuantizeError> {
+        let largest = factors.iter().copied().fold(0.0, f64::max);
+        let limit = f64::from(i32::MAX);
+        let shift = (1..=32u8).rev().find(|&s| (largest * (s as f64).exp2()).round() <= limit);
+        let Some(shift) = shift.filter(|_| largest.is_finite()) else {
+            return Err(self.scale_error(format!("the scales of input and output differ by a factor of {largest:e}")));
+        };
+        let scale = f64::from(shift).exp2();
+        Ok((factors.iter().map(|f| (f * scale).round().max(1.0) as i32).collect(), shift))
+    }
+
+    fn add(&self) -> Result<Form, QuantizeError> {
+        let (a, b) = (self.input(), &self.values[self.node.inputs[1]]);
+        let factors = [a, b].map(|v| f64::from(v.scale) / f64::from(self.output().scale));
+        let (parameters, shift) = self.small_multipliers(&factors, f64::from(1 << 21), &[], 0.0)?;
+        let parameters = [parameters[0], parameters[1]];
+        Ok(Form { operator: "Add", shift, parameters, constants: Constants::default(), sums: 0, groups: 0 })
+    }
+
+    /// Integers for factors and offsets at the largest shift (up to 30) for which they stay within the limits.
+    fn small_multipliers(
+        &self,
+        factors: &[f64],
+        limit: f64,
+        offsets: &[f64],
+        offset_limit: f64,
+    ) -> Result<(Vec<i32>, u8), QuantizeError> {
+        let largest = |values: &[f64]| values.iter().fold(0f64, |m, v| m.max(v.abs()));
+        let fits = |s: u8| {
+            let unit = f64::from(s).exp2();
+            largest(factors) * unit <= limit && (offsets.is_empty() || largest(offsets) * unit <= offset_limit)
+        };
+        let Some(shift) = (1..=30u8).rev().find(|&s| fits(s)) else {
+            return Err(self.scale_error("the scales of input and output are too far apart"));
+        };
+        let unit = f64::from(shift).exp2();
+        Ok((factors.iter().map(|f| (f * unit).round() as i32).collect(), shift))
+    }
+
+    fn affine(&self, scale: &[f32], offset: &[f32]) -> Result<Form, QuantizeError> {
+        let (input, output) = (self.input(), self.output());
+        let out = f64::from(output.scale);
+        let factors: Vec<f64> = scale.iter().map(|&s| f64::from(s) * f64::from(input.scale) / out).collect();
+        let zero = f64::from(input.zero_point);
+        let offsets: Vec<f64> =
+            offset.iter().zip(&factors).map(|(&o, f)| f64::from(o) / out - zero * f).collect();
+        // Rounding may move numbers by one half beyond the limits that are checked here, hence the margins.
+        let (multipliers, shift) =
+            self.small_multipliers(&factors, f64::from((1 << 22) - 1), &offsets, f64::from((1 << 29) - (1 << 10)))?;
+        let unit = f64::from(shift).exp2();
+        let exact = multipliers.iter().zip(offset).map(|(&m, &o)| {
+            (f64::from(o) / out * unit).round() as i32 - i32::from(input.zero_point) * m
+        });
+        let numbers = exact.chain(multipliers.iter().copied()).collect();
+        let constants = Constants { channel_parameters: numbers, ..Constants::default() };
+        Ok(Form { operator: "Affine", shift, parameters: [0; 2], constants, sums: 0, groups: 0 })
+    }
+
+    fn average_pool(&self, count_include_pad: bool) -> Result<Form, QuantizeError> {
+        let (input, output, window) = (self.input(), self.output(), &self.node.window);
+        let taps = window.kernel[0] * window.kernel[1];
+        if taps > MAX_FAN_IN {
+            let node = self.node.name.clone();
+            return Err(QuantizeError::Accumulator { node, fan_in: taps, limit: MAX_FAN_IN });
+        }
+        let factor = f64::from(input.scale) / f64::from(output.scale);
+        let counts = if count_include_pad || !window.is_padded() { taps..=taps } else { 1..=taps };
+        let (multipliers, shift) = self.multipliers(&counts.map(|n| factor / n as f64).collect::<Vec<_>>())?;
+        let apart = output.shape[0] == 1 || window.strides[0] >= window.kernel[0];
+        let sums = if apart { output.row_len() } else { 0 };
+        Ok(Form {
+            operator: if apart { "MeanPool" } else { "AveragePool" },
+            shift,
+            parameters: [multipliers.len() as i32, 0],
+            constants: Constants { channel_parameters: multipliers, ..Constants::default() },
+            sums,
+            groups: 0,
+        })
+    }
+}
+
+/// `[channel][tap]` to `[tap][channel]`.
+fn channels_innermost(weights: &[u8], channels: usize) -> Vec<u8> {
+    let taps = weights.len() / channels.max(1);
+    (0..taps).flat_map(|t| (0..channels).map(move |c| weights[c * taps + t])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn zero_is_exact_and_the_range_is_covered(min in -1e4f32..0.0, max in 0.0f32..1e4) {
+            prop_assume!(max - min > 1e-3);
+            let (scale, zero_point) = asymmetric([min, max]);
+            let value = QValue { name: String::new(), shape: [1; 3], scale, zero_point };
+            prop_assert_eq!(value.dequantize(value.quantize(0.0)), 0.0);
+            for real in [min, max, (min + max) / 2.0] {
+                prop_assert!((value.dequantize(value.quantize(real)) - real).abs() <= scale * 1.01);
+            }
+        }
+    }
+
+    #[test]
+    fn every_operator_that_is_emitted_has_a_code() {
+        for name in
+            ["Convolution", "Depthwise", "Pointwise", "Dense", "Add", "MaxPool", "AveragePool", "MeanPool", "Affine", "Table", "Softmax"]
+        {
+            assert!(code(name) > 0, "{name}");
+        }
+    }
+}

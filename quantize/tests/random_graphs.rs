@@ -1,0 +1,258 @@
+//! Random residual graphs, run row by row and tensor by tensor: every value is equal bit for bit, at every split into
+//! segments; and plans with random damage are refused or run without harm.
+
+use proptest::prelude::*;
+use residua::engine::Engine;
+use residua::plan::format::{HeaderRecord, STRUCTURE_START};
+use residua::plan::{Checksum, Plan, PlanError};
+use residua_models::graph::{ValueId, Window};
+use residua_quantize::aligned::AlignedBytes;
+use residua_quantize::lower::{RowGraph, RowNode, RowOperator, RowValue};
+use residua_quantize::qgraph::QGraph;
+use residua_quantize::quantize::quantize;
+use residua_quantize::schedule::{place, schedule};
+use residua_quantize::write::{Extras, write};
+use residua_quantize::{reference, simulate};
+
+/// A deterministic stream of numbers.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 >> 16
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    fn reals(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| (self.next() % 2001) as f32 / 1000.0 - 1.0).collect()
+    }
+}
+
+struct Builder {
+    random: Random,
+    graph: RowGraph,
+}
+
+impl Builder {
+    fn value(&mut self, shape: [usize; 3]) -> usize {
+        let index = self.graph.values.len();
+        self.graph.values.push(RowValue { name: format!("v{index}"), shape, source: ValueId(index), strides: [0; 3] });
+        index
+    }
+
+    fn node(&mut self, operator: RowOperator, inputs: Vec<usize>, window: Window, shape: [usize; 3]) -> usize {
+        let output = self.value(shape);
+        let clamp = if self.random.below(2) == 0 { [0.0, f32::INFINITY] } else { [f32::NEG_INFINITY, f32::INFINITY] };
+        let name = format!("n{output}");
+        self.graph.nodes.push(RowNode { name, operator, inputs, output, window, clamp, macs: 0 });
+        output
+    }
+
+    fn window(&mut self, [rows, columns, _]: [usize; 3]) -> Window {
+        let mut window = Window { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0; 4] };
+        for (axis, size) in [rows, columns].into_iter().enumerate() {
+            window.kernel[axis] = 1 + self.random.below(4);
+            window.strides[axis] = 1 + self.random.below(3);
+            window.dilations[axis] = 1 + self.random.below(2);
+            let extent = (window.kernel[axis] - 1) * window.dilations[axis] + 1;
+            window.pads[axis] = self.random.below(extent);
+            window.pads[axis + 2] = self.random.below(extent).max(extent.saturating_sub(size + window.pads[axis]));
+            // The last window starts inside the input.
+            let over = |w: &Window| (size + w.pads[axis] + w.pads[axis + 2] - extent) / w.strides[axis] * w.strides[axis];
+            while over(&window) >= size + window.pads[axis] {
+                window.strides[axis] += 1;
+            }
+        }
+        window
+    }
+
+    fn convolution(&mut self, input: usize, outputs: usize, window: Window, groups: usize) -> usize {
+        let [rows, columns, inputs] = self.graph.values[input].shape;
+        let [r, c] = window.output_size([rows, columns]).unwrap();
+        let fan_in = inputs / groups * window.kernel[0] * window.kernel[1];
+        let weights = self.random.reals(fan_in * outputs);
+        let bias = self.random.reals(outputs);
+        let pad_value = (self.random.below(3) == 0).then(|| self.random.reals(inputs));
+        let operator = RowOperator::Convolution { weights, bias, groups, pad_value };
+        self.node(operator, vec![input], window, [r, c, outputs])
+    }
+
+    fn pool(&mut self, input: usize) -> usize {
+        let shape = self.graph.values[input].shape;
+        let mut window = self.window(shape);
+        window.dilations = [1, 1];
+        if self.random.below(2) == 0 {
+            window.strides[0] = window.strides[0].max(window.kernel[0]);
+        }
+        for axis in 0..2 {
+            window.pads[axis] = window.pads[axis].min(window.kernel[axis] - 1);
+            window.pads[axis + 2] = window.kernel[axis].saturating_sub(shape[axis] + window.pads[axis]);
+        }
+        let [r, c] = window.output_size([shape[0], shape[1]]).unwrap();
+        let operator = match self.random.below(3) {
+            0 => RowOperator::MaxPool,
+            n => RowOperator::AveragePool { count_include_pad: n == 1 },
+        };
+        self.node(operator, vec![input], window, [r, c, shape[2]])
+    }
+
+    fn point(&mut self, operator: RowOperator, inputs: Vec<usize>) -> usize {
+        let shape = self.graph.values[inputs[0]].shape;
+        let window = Window { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0; 4] };
+        self.node(operator, inputs, window, shape)
+    }
+
+    /// A residual block whose branch keeps the shape; the shortcut waits for it.
+    fn residual(&mut self, input: usize) -> usize {
+        let shape = self.graph.values[input].shape;
+        let [kernel, dilation] = [1 + 2 * self.random.below(3), 1 + self.random.below(2)];
+        let same = (kernel - 1) / 2 * dilation;
+        let window =
+            Window { kernel: [kernel; 2], strides: [1; 2], dilations: [dilation; 2], pads: [same; 4] };
+        let mut branch = input;
+        for _ in 0..1 + self.random.below(2) {
+            let groups = if self.random.below(2) == 0 { shape[2] } else { 1 };
+            branch = self.convolution(branch, shape[2], window, groups);
+        }
+        self.point(RowOperator::Add, vec![input, branch])
+    }
+
+    fn step(&mut self, input: usize) -> usize {
+        let shape = self.graph.values[input].shape;
+        match self.random.below(8) {
+            0 => {
+                let window = self.window(shape);
+                let outputs = 1 + self.random.below(6);
+                self.convolution(input, outputs, window, 1)
+            }
+            1 => {
+                let window = self.window(shape);
+                self.convolution(input, shape[2], window, shape[2])
+            }
+            2 => {
+                let window = Window { kernel: [1; 2], strides: [1; 2], dilations: [1; 2], pads: [0; 4] };
+                let outputs = 1 + self.random.below(6);
+                self.convolution(input, outputs, window, 1)
+            }
+            3 => self.pool(input),
+            4 => {
+                let (scale, offset) = (self.random.reals(shape[2]), self.random.reals(shape[2]));
+                self.point(RowOperator::Affine { scale, offset }, vec![input])
+            }
+            5 => self.point(RowOperator::Clamp, vec![input]),
+            _ => self.residual(input),
+        }
+    }
+}
+
+/// A quantized graph of `steps` random steps, possibly ending in a dense layer and a softmax.
+fn random_graph(seed: u64, steps: usize) -> QGraph {
+    let mut b = Builder { random: Random(seed | 1), graph: RowGraph::default() };
+    for _ in 0..8 {
+        b.random.next();
+    }
+    let shape = [1 + b.random.below(14), 1 + b.random.below(9), 1 + b.random.below(5)];
+    let mut last = b.value(shape);
+    for _ in 0..steps {
+        last = b.step(last);
+    }
+    if b.random.below(2) == 0 {
+        let [rows, columns, channels] = b.graph.values[last].shape;
+        let (weights, bias) = (b.random.reals(rows * columns * channels * 3), b.random.reals(3));
+        let window = Window { kernel: [rows, columns], strides: [1; 2], dilations: [1; 2], pads: [0; 4] };
+        last = b.node(RowOperator::Dense { weights, bias }, vec![last], window, [1, 1, 3]);
+        last = b.point(RowOperator::Softmax, vec![last]);
+    }
+    b.graph.outputs = vec![last];
+    let ranges = (0..b.graph.values.len()).map(|_| {
+        let low = -(b.random.below(40) as f32) / 10.0;
+        [low, low.abs() + 0.5]
+    });
+    let ranges: Vec<[f32; 2]> = ranges.collect();
+    quantize(&b.graph, &ranges).unwrap()
+}
+
+fn input(plan: &Plan<'_>, seed: u64) -> Vec<i8> {
+    let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    (0..plan.input().len()).map(|_| random.next() as i8).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rows_equal_tensors(seed in any::<u64>(), steps in 1usize..7, splits in any::<u64>()) {
+        let graph = random_graph(seed, steps);
+        let mut segment = 0;
+        let random_split: Vec<u16> = (0..graph.steps.len()).map(|s| {
+            segment += u16::from(s > 0 && splits >> (s % 64) & 1 == 1);
+            segment
+        }).collect();
+        for schedule in [place(&graph, random_split), schedule(&graph)] {
+            let bytes = write(&graph, &schedule, &Extras::default()).unwrap();
+            let plan = Plan::load(&bytes).unwrap();
+            let input = input(&plan, seed);
+            let rows = simulate::run_values(&plan, &input).unwrap();
+            prop_assert_eq!(rows, reference::run_values(&plan, &input));
+            let mut arena = AlignedBytes::zeroed(plan.arena_len());
+            Engine::new(plan, &mut arena).unwrap().self_test().unwrap();
+        }
+    }
+
+    /// Random bytes of the structure are changed and the checksum is made to match again: the plan is refused, or it runs
+    /// to the end without a panic.
+    #[test]
+    fn damage_behind_the_checksum_does_no_harm(
+        seed in any::<u64>(), damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let graph = random_graph(seed, 3);
+        let mut bytes = write(&graph, &schedule(&graph), &Extras::default()).unwrap();
+        let mut header = HeaderRecord::read(&bytes).unwrap();
+        let structure = STRUCTURE_START..header.constants as usize;
+        for (at, value) in damage {
+            bytes[structure.start + at.index(structure.len())] = value;
+        }
+        header = HeaderRecord::read(&bytes).unwrap();
+        if let Some(structure) = bytes.get(STRUCTURE_START..header.constants as usize) {
+            let sum = Checksum::of(structure);
+            bytes[12..16].copy_from_slice(&sum.to_le_bytes());
+        }
+        if let Ok(plan) = Plan::load(&bytes) && plan.arena_len() < 1 << 24 && plan.input().len() < 1 << 20 && plan.input().rows < 1000 {
+            let mut arena = AlignedBytes::zeroed(plan.arena_len());
+            let mut engine = Engine::new(plan, &mut arena).unwrap();
+            let row = vec![1i8; plan.input().row_len()];
+            let mut total = 0u64;
+            for _ in 0..plan.input().rows.min(200) {
+                engine.push_row(&row, |_, row| total += row.len() as u64).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_is_noticed(seed in any::<u64>(), at in any::<prop::sample::Index>(), bit in 0u8..8) {
+        let graph = random_graph(seed, 2);
+        let mut bytes = write(&graph, &schedule(&graph), &Extras::default()).unwrap();
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        prop_assert!(Plan::load(&bytes).and_then(|p| p.verify_constants()).is_err());
+    }
+}
+
+#[test]
+fn cut_off_and_foreign_bytes_are_refused() {
+    let graph = random_graph(3, 3);
+    let bytes = write(&graph, &schedule(&graph), &Extras::default()).unwrap();
+    for len in 0..bytes.len() {
+        assert!(Plan::load(&AlignedBytes::from(&bytes[..len])).is_err(), "{len}");
+    }
+    assert_eq!(Plan::load(&AlignedBytes::from(vec![7; 500])).unwrap_err(), PlanError::NotAPlan);
+    let mut shifted = AlignedBytes::zeroed(bytes.len() + 1);
+    shifted[1..].copy_from_slice(&bytes);
+    assert_eq!(Plan::load(&shifted[1..]).unwrap_err(), PlanError::Misaligned);
+}

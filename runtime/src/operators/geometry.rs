@@ -1,0 +1,150 @@
+//! Shapes and window of a step.
+
+use super::rows::{RowWindow, Rows};
+use crate::plan::PlanError;
+use crate::plan::format::{StepRecord, ValueRecord};
+
+/// Shapes of a step's input and output and the window between them; all sizes fit in 32 bits by construction.
+///
+/// Output row `y` depends on input rows `y · stride − pad_top + k · dilation`, `k < kernel`; columns likewise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Input rows.
+    pub rows_in: u32,
+    /// Input width.
+    pub columns_in: u32,
+    /// Input channels.
+    pub channels_in: usize,
+    /// Output rows.
+    pub rows_out: u32,
+    /// Output width.
+    pub columns_out: u32,
+    /// Output channels.
+    pub channels_out: usize,
+    /// Taps over rows and columns.
+    pub kernel: [usize; 2],
+    /// Strides over rows and columns.
+    pub stride: [u32; 2],
+    /// Dilations over rows and columns.
+    pub dilation: [u32; 2],
+    /// Padding rows before the first and columns before the first.
+    pub pad: [u32; 2],
+}
+
+impl Geometry {
+    /// The geometry of a step, or `None` where a size is zero or the window never touches the padded input.
+    pub(crate) fn of(step: &StepRecord, input: &ValueRecord, output: &ValueRecord) -> Option<Self> {
+        let geometry = Self {
+            rows_in: input.rows,
+            columns_in: input.columns.into(),
+            channels_in: input.channels.into(),
+            rows_out: output.rows,
+            columns_out: output.columns.into(),
+            channels_out: output.channels.into(),
+            kernel: [step.kernel_rows.into(), step.kernel_columns.into()],
+            stride: [step.stride_rows.into(), step.stride_columns.into()],
+            dilation: [step.dilation_rows.into(), step.dilation_columns.into()],
+            pad: [step.pad_top.into(), step.pad_left.into()],
+        };
+        let sizes_in = [geometry.rows_in, geometry.columns_in];
+        let sizes_out = [geometry.rows_out, geometry.columns_out];
+        let axes = geometry.kernel.iter().zip(geometry.stride).zip(geometry.dilation).zip(geometry.pad);
+        for ((((&kernel, stride), dilation), pad), (size_in, size_out)) in axes.zip(sizes_in.into_iter().zip(sizes_out))
+        {
+            if kernel == 0 || stride == 0 || dilation == 0 {
+                return None;
+            }
+            // The last window starts inside the input (or before it), the first ends inside it or behind.
+            let last_start = u64::from(size_out.checked_sub(1)?).checked_mul(stride.into())?;
+            let extent = (kernel as u64).checked_sub(1)?.checked_mul(dilation.into())?.checked_add(1)?;
+            if last_start >= u64::from(size_in).checked_add(pad.into())? || extent <= u64::from(pad) {
+                return None;
+            }
+        }
+        Some(geometry)
+    }
+
+    /// Elements of an input row.
+    pub fn row_in(&self) -> usize {
+        (self.columns_in as usize).wrapping_mul(self.channels_in)
+    }
+
+    /// Elements of an output row.
+    pub fn row_out(&self) -> usize {
+        (self.columns_out as usize).wrapping_mul(self.channels_out)
+    }
+
+    /// Whether output pixels map one to one to input pixels.
+    pub fn is_elementwise(&self) -> bool {
+        self.kernel == [1, 1]
+            && self.stride == [1, 1]
+            && self.pad == [0, 0]
+            && self.rows_in == self.rows_out
+            && self.columns_in == self.columns_out
+    }
+
+    /// First input row of the window of output row `y`; negative in the top padding.
+    pub fn first_row(&self, y: u32) -> i64 {
+        let [stride, _] = self.stride;
+        let [pad, _] = self.pad;
+        i64::from(y).wrapping_mul(stride.into()).wrapping_sub(pad.into())
+    }
+
+    /// Last input row that output row `y` needs, within the input; `None` if the window lies in the padding alone.
+    pub fn last_row(&self, y: u32) -> Option<u32> {
+        let [taps, _] = self.kernel;
+        let [dilation, _] = self.dilation;
+        let span = (taps as i64).wrapping_sub(1).wrapping_mul(dilation.into());
+        let last = self.first_row(y).wrapping_add(span);
+        let bottom = i64::from(self.rows_in).wrapping_sub(1);
+        u32::try_from(last.min(bottom)).ok()
+    }
+
+    /// Rows that the window of one output row spans, padding included.
+    pub fn span(&self) -> u64 {
+        let [taps, _] = self.kernel;
+        let [dilation, _] = self.dilation;
+        (taps as u64).saturating_sub(1).saturating_mul(dilation.into()).saturating_add(1)
+    }
+
+    /// Input column under tap `k` of output column `x`; negative or past the width in the padding.
+    #[inline]
+    pub fn column(&self, x: usize, k: usize) -> i64 {
+        let [_, stride] = self.stride;
+        let [_, dilation] = self.dilation;
+        let [_, pad] = self.pad;
+        let start = (x as i64).wrapping_mul(stride.into()).wrapping_sub(pad.into());
+        start.wrapping_add((k as i64).wrapping_mul(dilation.into()))
+    }
+
+    /// The window of output row `y` over a whole input tensor (and a whole second one).
+    pub fn window<'a>(&self, input: &'a [i8], second: Option<&'a [i8]>, y: u32) -> RowWindow<'a> {
+        let [dilation, _] = self.dilation;
+        RowWindow {
+            input: Rows::whole(input, self.row_in()),
+            second: second.map(|s| Rows::whole(s, self.row_out())),
+            row: y,
+            first: self.first_row(y),
+            dilation,
+        }
+    }
+
+    /// Element `[y, x, c]` of a whole input tensor; `None` in the padding.
+    pub fn element(&self, input: &[i8], y: i64, x: i64, c: usize) -> Option<i8> {
+        let y = usize::try_from(y).ok().filter(|&y| y < self.rows_in as usize)?;
+        let x = usize::try_from(x).ok().filter(|&x| x < self.columns_in as usize)?;
+        let row = y.checked_mul(self.row_in())?;
+        input.get(row.checked_add(x.checked_mul(self.channels_in)?)?.checked_add(c)?).copied()
+    }
+
+    /// Input row under tap `k` of output row `y`.
+    pub fn row(&self, y: u32, k: usize) -> i64 {
+        let [dilation, _] = self.dilation;
+        self.first_row(y).wrapping_add((k as i64).wrapping_mul(dilation.into()))
+    }
+}
+
+/// `Some` value or the geometry error of a step.
+pub(crate) fn fits(condition: bool, index: u16) -> Result<(), PlanError> {
+    if condition { Ok(()) } else { Err(PlanError::Geometry(index)) }
+}

@@ -1,0 +1,214 @@
+//! The operators: one file each, with the contract, the row form and the naive reference.
+//!
+//! The [`operators!`] table below is the only list of them: code in the plan, name, variant, whether the engine
+//! hands it a window of rows or lets it carry sums ([`RowOperator::sums`]), and type. To add one, write its file
+//! and its line here.
+
+mod add;
+mod affine;
+mod average_pool;
+pub mod channels;
+mod convolution;
+mod dense;
+mod depthwise;
+pub mod geometry;
+mod max_pool;
+mod mean;
+mod mean_pool;
+mod pointwise;
+pub mod rows;
+mod softmax;
+mod table;
+#[cfg(test)]
+mod testing;
+
+pub use add::Add;
+pub use affine::Affine;
+pub use average_pool::AveragePool;
+pub use convolution::Convolution;
+pub use dense::Dense;
+pub use depthwise::Depthwise;
+pub use max_pool::MaxPool;
+pub use mean::Mean;
+pub use mean_pool::MeanPool;
+pub use pointwise::Pointwise;
+pub use softmax::Softmax;
+pub use table::Table;
+
+use crate::plan::format::{NONE, StepRecord, ValueRecord};
+use crate::plan::{Plan, PlanError, optional};
+use crate::requantize::Requantizer;
+use geometry::Geometry;
+use rows::RowWindow;
+
+/// How the engine drives an operator.
+pub trait RowOperator {
+    /// Shapes and window.
+    fn geometry(&self) -> &Geometry;
+
+    /// Number of i32 sums that the operator carries from input row to input row. Zero for an operator that computes an
+    /// output row at once from the rows of its window ([`RowOperator::row`]); any other consumes each input row as it
+    /// arrives ([`RowOperator::accumulate`], [`RowOperator::finish`]), so that its input ring holds a single row.
+    fn sums(&self) -> usize {
+        0
+    }
+
+    /// Computes one output row from its window.
+    fn row(&self, window: &RowWindow<'_>, out: &mut [i8]) {
+        let _ = (window, out);
+    }
+
+    /// Adds an input row to the sums of output row `y`; `tap` is the row's place in the window, which starts with 0 or,
+    /// below top padding, later. The sums are zero before the first row.
+    fn accumulate(&self, tap: usize, row: &[i8], sums: &mut [i32]) {
+        let _ = (tap, row, sums);
+    }
+
+    /// Turns the sums into output row `y`.
+    fn finish(&self, y: u32, sums: &[i32], out: &mut [i8]) {
+        let _ = (y, sums, out);
+    }
+
+    /// The operator's definition, element by element over whole tensors, in 64-bit arithmetic. `second` is empty where
+    /// there is no second input.
+    fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8]);
+}
+
+macro_rules! operators {
+    (@ window) => { false };
+    (@ sums) => { true };
+    ($( $(#[$doc:meta])* $code:literal $name:literal $variant:ident $drive:ident $type:ty, )*) => {
+        /// A step's operator with its constants, ready to run.
+        #[derive(Clone, Copy, Debug)]
+        #[non_exhaustive]
+        pub enum Operator<'p> { $( $(#[$doc])* $variant($type), )* }
+
+        /// Code in the plan and name of each operator.
+        pub const OPERATORS: &[(u8, &str)] = &[ $( ($code, $name), )* ];
+
+        impl<'p> Operator<'p> {
+            /// Decodes step `index`; `check` also looks at every per-channel number, which loading does once.
+            pub(crate) fn decode(plan: &Plan<'p>, index: u16, check: bool) -> Result<Self, PlanError> {
+                let context = Context::of(plan, index, check).ok_or(PlanError::Order(index))?;
+                match context.step.operator {
+                    $( $code => <$type>::decode(&context).map(Self::$variant), )*
+                    code => Err(PlanError::UnknownOperator(index, code)),
+                }
+            }
+
+            /// Whether the operator of a code carries sums from input row to input row.
+            pub(crate) fn accumulates(code: u8) -> bool {
+                match code { $( $code => operators!(@ $drive), )* _ => false }
+            }
+
+            /// The operator's driver interface.
+            #[inline]
+            pub fn as_row_operator(&self) -> &dyn RowOperator {
+                match self { $( Self::$variant(operator) => operator, )* }
+            }
+
+            /// The operator's name.
+            pub fn name(&self) -> &'static str {
+                match self { $( Self::$variant(_) => $name, )* }
+            }
+        }
+    };
+}
+
+operators! {
+    /// Any convolution.
+    1 "Convolution" Convolution window Convolution<'p>,
+    /// One kernel per channel.
+    2 "Depthwise" Depthwise window Depthwise<'p>,
+    /// 1×1 kernel, and dense layers over one pixel.
+    3 "Pointwise" Pointwise window Pointwise<'p>,
+    /// Dense layer over a whole tensor.
+    4 "Dense" Dense sums Dense<'p>,
+    /// Sum of two tensors of different scales.
+    5 "Add" Add window Add,
+    /// Maximum over a window.
+    6 "MaxPool" MaxPool window MaxPool,
+    /// Mean over windows that overlap.
+    7 "AveragePool" AveragePool window AveragePool<'p>,
+    /// Mean over windows that do not overlap in rows; global pooling.
+    8 "MeanPool" MeanPool sums MeanPool<'p>,
+    /// Scale and offset per channel.
+    9 "Affine" Affine window Affine<'p>,
+    /// Any function of one int8 element.
+    10 "Table" Table window Table<'p>,
+    /// Softmax over the channels of each pixel.
+    11 "Softmax" Softmax window Softmax<'p>,
+}
+
+impl Operator<'_> {
+    /// Bytes of sums that the operator needs in the arena.
+    pub(crate) fn scratch_len(&self) -> usize {
+        self.as_row_operator().sums().saturating_mul(4)
+    }
+
+    /// `Some` if the input rings hold the rows that one output row needs.
+    pub(crate) fn check_rings(&self, plan: &Plan<'_>, step: &StepRecord) -> Option<()> {
+        let operator = self.as_row_operator();
+        let ring = plan.value(step.input)?.ring;
+        let window = if operator.sums() > 0 { 1 } else { operator.geometry().span() };
+        (u64::from(ring) >= window.min(operator.geometry().rows_in.into())).then_some(())
+    }
+}
+
+/// What an operator is decoded from.
+pub(crate) struct Context<'p> {
+    pub plan: Plan<'p>,
+    pub index: u16,
+    pub step: StepRecord,
+    pub input: ValueRecord,
+    pub second: Option<ValueRecord>,
+    pub output: ValueRecord,
+    pub check: bool,
+}
+
+impl<'p> Context<'p> {
+    fn of(plan: &Plan<'p>, index: u16, check: bool) -> Option<Self> {
+        let step = plan.step(index)?;
+        let second = match optional(step.second) {
+            Some(second) => Some(plan.value(second)?),
+            None => None,
+        };
+        let (input, output) = (plan.value(step.input)?, plan.value(step.output)?);
+        Some(Self { plan: *plan, index, step, input, second, output, check })
+    }
+
+    /// The step's geometry.
+    fn geometry(&self) -> Result<Geometry, PlanError> {
+        Geometry::of(&self.step, &self.input, &self.output).ok_or(PlanError::Geometry(self.index))
+    }
+
+    /// The geometry of an operator that maps pixels one to one.
+    fn elementwise(&self) -> Result<Geometry, PlanError> {
+        let geometry = self.geometry()?;
+        geometry::fits(geometry.is_elementwise() && geometry.channels_in == geometry.channels_out, self.index)?;
+        Ok(geometry)
+    }
+
+    /// The step's requantization to its output.
+    fn requantizer(&self) -> Result<Requantizer, PlanError> {
+        let (min, max) = (self.step.min.into(), self.step.max.into());
+        Requantizer::new(self.step.shift, self.output.zero_point.into(), min, max)
+            .ok_or(PlanError::Requantization(self.index))
+    }
+
+    /// The step's first `len` weights.
+    fn weights(&self, len: usize) -> Result<&'p [i8], PlanError> {
+        self.plan.constants_i8(self.step.weights, len).ok_or(PlanError::Constants(self.index))
+    }
+
+    /// The step has no second input.
+    fn single(&self) -> Result<(), PlanError> {
+        geometry::fits(self.second.is_none() && self.step.padding == NONE, self.index)
+    }
+}
+
+/// Dot product of the elements that both slices have.
+#[inline(always)]
+pub(crate) fn dot(a: &[i8], b: &[i8]) -> i32 {
+    a.iter().zip(b).fold(0i32, |acc, (&a, &b)| acc.wrapping_add(i32::from(a).wrapping_mul(b.into())))
+}

@@ -1,0 +1,77 @@
+//! Why a plan is refused.
+
+/// A reason for which [`Plan::load`](super::Plan::load) refuses bytes. Indices are those of the value or step at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The bytes end before the plan does.
+    Truncated,
+    /// The first bytes are not those of a plan.
+    NotAPlan,
+    /// The plan is of another version of the format; recompile it.
+    Version(u16),
+    /// The bytes do not start at a multiple of 16.
+    Misaligned,
+    /// A checksum does not match: the plan is damaged.
+    Checksum,
+    /// A section lies outside the plan.
+    Section,
+    /// A tensor has an empty or oversized shape, an unknown element type or a zero point outside int8.
+    Value(u16),
+    /// A buffer lies outside the arena or is misaligned.
+    Buffer(u16),
+    /// Two buffers (values first, then the sums of steps) that are live at once share bytes.
+    Overlap(u16, u16),
+    /// The plan does not have exactly one input and at least one output.
+    Ports,
+    /// A step's operator code is unknown; the plan needs a newer runtime.
+    UnknownOperator(u16, u8),
+    /// A step reads a value that no earlier step writes, or writes one that is written already.
+    Order(u16),
+    /// A step's segment is out of order, or a buffer is read in a segment in which it is not live.
+    Segment(u16),
+    /// Shapes, strides or padding of a step do not fit together.
+    Geometry(u16),
+    /// A step's constants lie outside the constants section.
+    Constants(u16),
+    /// A step's accumulator could overflow 32 bits.
+    Accumulator(u16),
+    /// A step's requantization (shift, bounds or multipliers) is out of range.
+    Requantization(u16),
+    /// A ring holds fewer rows than a step's window.
+    Ring(u16),
+    /// The front end section is damaged or does not match the input's shape.
+    FrontEnd,
+    /// Labels, names or provenance are not UTF-8.
+    Text,
+}
+
+impl core::fmt::Display for PlanError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Truncated => write!(f, "the plan is cut off"),
+            Self::NotAPlan => write!(f, "this is not a plan"),
+            Self::Version(v) => write!(f, "plan format version {v} is not supported: compile the model again"),
+            Self::Misaligned => write!(f, "the plan does not start at a multiple of 16 bytes"),
+            Self::Checksum => write!(f, "the plan is damaged: its checksum does not match"),
+            Self::Section => write!(f, "a section lies outside the plan"),
+            Self::Value(v) => write!(f, "value {v} has an invalid shape, element type or zero point"),
+            Self::Buffer(v) => write!(f, "buffer {v} lies outside the arena or is misaligned"),
+            Self::Overlap(a, b) => write!(f, "buffers {a} and {b} share bytes while both are live"),
+            Self::Ports => write!(f, "the plan does not have exactly one input and at least one output"),
+            Self::UnknownOperator(s, code) => write!(f, "step {s} has unknown operator code {code}"),
+            Self::Order(s) => write!(f, "step {s} reads a value before it is written or writes one twice"),
+            Self::Segment(s) => write!(f, "step {s} is out of segment order or uses a buffer that is not live"),
+            Self::Geometry(s) => write!(f, "step {s} has shapes, strides or padding that do not fit together"),
+            Self::Constants(s) => write!(f, "step {s} has constants outside the constants section"),
+            Self::Accumulator(s) => write!(f, "step {s} could overflow its 32-bit accumulator"),
+            Self::Requantization(s) => write!(f, "step {s} has a requantization that is out of range"),
+            Self::Ring(s) => write!(f, "step {s} reads a ring buffer that is shorter than its window"),
+            Self::FrontEnd => write!(f, "the audio front end is damaged or does not match the input"),
+            Self::Text => write!(f, "labels, names or provenance are not UTF-8"),
+        }
+    }
+}
+
+impl core::error::Error for PlanError {}

@@ -1,0 +1,253 @@
+//! The plan's byte layout.
+//!
+//! A plan is one little-endian byte string that starts at a 16-byte aligned address and is read in place:
+//!
+//! | part | bytes | what |
+//! |---|---|---|
+//! | header | [`HeaderRecord::LEN`] | magic, version, lengths, checksums, and where each section is |
+//! | values | [`ValueRecord::LEN`] each | tensors that flow between steps, with their place in the arena |
+//! | steps | [`StepRecord::LEN`] each | operators in execution order (topological) |
+//! | golden | 8 + 4 a step | self-test vector, see [`GoldenRecord`] |
+//! | front end | any | audio front end, see [`crate::frontend`]; empty where the input is no audio |
+//! | labels | any | class names, UTF-8, one a line |
+//! | names | any | step names, UTF-8, one a line, in step order |
+//! | provenance | any | `key: value` lines, UTF-8: model name, hash, tool version |
+//! | signature | any | reserved, empty |
+//! | constants | the rest | packed weights, channel parameters and tables, addressed by offset from the section's start |
+//!
+//! Sections start at multiples of 16. The structure checksum covers everything from byte [`STRUCTURE_START`] up to the
+//! constants; the constants have a checksum of their own, so that a device can load without reading its whole flash.
+//!
+//! Each record type below lists its fields in byte order, without gaps; `read` and `write` come from the same list.
+
+/// First four bytes of a plan: `RSDP`.
+pub const MAGIC: u32 = u32::from_le_bytes(*b"RSDP");
+/// Version of this layout; a reader accepts exactly its own.
+pub const VERSION: u16 = 1;
+/// Alignment of plans, arenas and sections, in bytes.
+pub const ALIGNMENT: usize = 16;
+/// The structure checksum covers the bytes from here to the constants.
+pub const STRUCTURE_START: usize = 20;
+/// Stands for "no value" and "no constant" in 16- and 32-bit fields.
+pub const NONE: u32 = u32::MAX;
+/// [`NONE`] in 16-bit fields.
+pub const NONE_16: u16 = u16::MAX;
+
+/// A little-endian scalar of a record.
+trait Scalar: Sized {
+    fn take(bytes: &[u8]) -> Option<(Self, &[u8])>;
+    fn put<'b>(&self, bytes: &'b mut [u8]) -> Option<&'b mut [u8]>;
+}
+
+macro_rules! scalars {
+    ($($t:ty),*) => {$(
+        impl Scalar for $t {
+            #[inline(always)]
+            fn take(bytes: &[u8]) -> Option<(Self, &[u8])> {
+                let (head, rest) = bytes.split_first_chunk()?;
+                Some((<$t>::from_le_bytes(*head), rest))
+            }
+            #[inline(always)]
+            fn put<'b>(&self, bytes: &'b mut [u8]) -> Option<&'b mut [u8]> {
+                let (head, rest) = bytes.split_first_chunk_mut()?;
+                *head = self.to_le_bytes();
+                Some(rest)
+            }
+        }
+    )*};
+}
+scalars!(u8, u16, i16, u32, i32);
+
+macro_rules! records {
+    ($( $(#[$doc:meta])* $name:ident { $( $(#[$field_doc:meta])* $field:ident : $t:ty, )* } )*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct $name { $( $(#[$field_doc])* pub $field: $t, )* }
+
+        impl $name {
+            /// Size of the record in bytes.
+            pub const LEN: usize = 0 $( + size_of::<$t>() )*;
+
+            /// Reads the record from the start of `bytes`; `None` if they are too few.
+            #[inline]
+            pub fn read(bytes: &[u8]) -> Option<Self> {
+                let bytes = bytes.get(..Self::LEN)?;
+                $( let ($field, bytes) = <$t as Scalar>::take(bytes)?; )*
+                let _ = bytes;
+                Some(Self { $($field),* })
+            }
+
+            /// Writes the record to the start of `bytes`; `None` if they are too few.
+            pub fn write(&self, bytes: &mut [u8]) -> Option<()> {
+                $( let bytes = self.$field.put(bytes)?; )*
+                let _ = bytes;
+                Some(())
+            }
+        }
+    )*};
+}
+
+records! {
+    /// The first bytes of a plan.
+    HeaderRecord {
+        /// [`MAGIC`].
+        magic: u32,
+        /// [`VERSION`].
+        version: u16,
+        /// [`HeaderRecord::LEN`].
+        header_len: u16,
+        /// Length of the whole plan in bytes.
+        total_len: u32,
+        /// CRC-32 of the structure.
+        structure_checksum: u32,
+        /// CRC-32 of the constants section.
+        constants_checksum: u32,
+        /// Arena size in bytes.
+        arena_len: u32,
+        /// Number of values.
+        value_count: u16,
+        /// Number of steps.
+        step_count: u16,
+        /// Byte offset of the value records.
+        values: u32,
+        /// Byte offset of the step records.
+        steps: u32,
+        /// Byte offset of the golden record; its length follows from the step count.
+        golden: u32,
+        /// Byte offset of the front end.
+        front_end: u32,
+        /// Length of the front end in bytes; 0 for none.
+        front_end_len: u32,
+        /// Byte offset of the labels.
+        labels: u32,
+        /// Length of the labels in bytes.
+        labels_len: u32,
+        /// Byte offset of the step names.
+        names: u32,
+        /// Length of the step names in bytes.
+        names_len: u32,
+        /// Byte offset of the provenance text.
+        provenance: u32,
+        /// Length of the provenance text in bytes.
+        provenance_len: u32,
+        /// Byte offset of the signature.
+        signature: u32,
+        /// Length of the signature in bytes; 0 for none.
+        signature_len: u32,
+        /// Byte offset of the constants; they reach to the plan's end.
+        constants: u32,
+    }
+
+    /// A tensor: `rows` rows of `columns · channels` elements, channels innermost, held in a ring buffer of rows.
+    ValueRecord {
+        /// Number of rows along the stream axis.
+        rows: u32,
+        /// Width.
+        columns: u16,
+        /// Channels.
+        channels: u16,
+        /// Byte offset of the ring in the arena, a multiple of 4.
+        offset: u32,
+        /// Rows that the ring holds; row `r` lies in slot `r mod ring`.
+        ring: u32,
+        /// Scale as the bits of an f32: real = scale · (q − zero point).
+        scale: u32,
+        /// Zero point.
+        zero_point: i16,
+        /// Element type: 0 for int8.
+        element: u8,
+        /// 0 between steps, 1 the plan's input, 2 an output of the plan.
+        role: u8,
+        /// First segment in which the buffer is live.
+        first_segment: u16,
+        /// Last segment in which the buffer is live.
+        last_segment: u16,
+    }
+
+    /// An operator with its inputs, output, geometry and constants. Fields that an operator does not use are 0
+    /// (offsets: [`NONE`]).
+    StepRecord {
+        /// Operator code, see [`crate::operators`].
+        operator: u8,
+        /// Exponent `s` of the requantization.
+        shift: u8,
+        /// Segment that the step belongs to; never decreases from step to step.
+        segment: u16,
+        /// Value read.
+        input: u16,
+        /// Second value read, or [`NONE_16`].
+        second: u16,
+        /// Value written.
+        output: u16,
+        /// Groups of a convolution.
+        groups: u16,
+        /// Window height in taps.
+        kernel_rows: u16,
+        /// Window width in taps.
+        kernel_columns: u16,
+        /// Step of the window over rows.
+        stride_rows: u16,
+        /// Step of the window over columns.
+        stride_columns: u16,
+        /// Distance between taps over rows.
+        dilation_rows: u16,
+        /// Distance between taps over columns.
+        dilation_columns: u16,
+        /// Padding rows before the first.
+        pad_top: u16,
+        /// Padding columns before the first.
+        pad_left: u16,
+        /// Lower bound of the output (activation).
+        min: i16,
+        /// Upper bound of the output (activation).
+        max: i16,
+        /// First operator-specific number.
+        first_parameter: i32,
+        /// Second operator-specific number.
+        second_parameter: i32,
+        /// Offset of the weights or the table in the constants.
+        weights: u32,
+        /// Offset of the per-channel numbers (bias, then multipliers) in the constants, a multiple of 4.
+        channel_parameters: u32,
+        /// Offset of the padding pixel in the constants; [`NONE`]: padding holds the input's zero point.
+        padding: u32,
+        /// Byte offset of the step's i32 sums in the arena, a multiple of 4, or [`NONE`].
+        scratch: u32,
+    }
+
+    /// The self-test: the input is generated by [`GoldenInput`](super::GoldenInput) from a seed; after this record stands
+    /// one CRC-32 a step, over all rows that the step emits, in order.
+    GoldenRecord {
+        /// Seed of the input.
+        seed: u32,
+        /// CRC-32 of the plan's output rows.
+        output_checksum: u32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn documented_sizes() {
+        assert_eq!((HeaderRecord::LEN, ValueRecord::LEN, StepRecord::LEN, GoldenRecord::LEN), (84, 28, 56, 8));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(bytes in proptest::collection::vec(any::<u8>(), StepRecord::LEN)) {
+            let record = StepRecord::read(&bytes).unwrap();
+            let mut out = [0; StepRecord::LEN];
+            record.write(&mut out).unwrap();
+            prop_assert_eq!(&out[..], &bytes[..]);
+        }
+    }
+
+    #[test]
+    fn short_bytes_are_refused() {
+        assert!(ValueRecord::read(&[0; ValueRecord::LEN - 1]).is_none());
+        assert!(ValueRecord::default().write(&mut [0; ValueRecord::LEN - 1]).is_none());
+    }
+}

@@ -1,0 +1,244 @@
+//! The plan: a model compiled to steps over rows, as one byte string that is checked once and read in place.
+
+mod checksum;
+mod error;
+pub mod format;
+mod golden;
+mod load;
+
+pub use checksum::Checksum;
+pub use error::PlanError;
+pub use golden::GoldenInput;
+
+use crate::frontend::FrontEnd;
+use crate::operators::Operator;
+use format::{GoldenRecord, HeaderRecord, NONE_16, StepRecord, ValueRecord};
+
+/// Description of a tensor of int8 rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tensor {
+    /// Rows along the stream axis.
+    pub rows: u32,
+    /// Width.
+    pub columns: u32,
+    /// Channels, innermost in memory.
+    pub channels: u32,
+    /// Zero point.
+    pub zero_point: i32,
+    /// Scale as the bits of an f32: real = scale · (q − zero point).
+    pub scale_bits: u32,
+}
+
+impl Tensor {
+    /// Elements (bytes) of a row: columns · channels.
+    pub fn row_len(&self) -> usize {
+        (self.columns as usize).wrapping_mul(self.channels as usize)
+    }
+
+    /// Elements (bytes) of the whole tensor.
+    pub fn len(&self) -> usize {
+        self.row_len().saturating_mul(self.rows as usize)
+    }
+
+    /// Whether the tensor has no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl From<ValueRecord> for Tensor {
+    fn from(v: ValueRecord) -> Self {
+        Self {
+            rows: v.rows,
+            columns: v.columns.into(),
+            channels: v.channels.into(),
+            zero_point: v.zero_point.into(),
+            scale_bits: v.scale,
+        }
+    }
+}
+
+/// A checked plan. Copies share the bytes.
+///
+/// No method of it panics, and nothing that an [`Engine`](crate::engine::Engine) does with it can index out of bounds,
+/// divide by zero, overflow an accumulator or loop without end.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'p> {
+    bytes: &'p [u8],
+    header: HeaderRecord,
+    constants: &'p [u8],
+    input: u16,
+    output: u16,
+}
+
+impl<'p> Plan<'p> {
+    /// Checks a plan and returns a view of it.
+    ///
+    /// Everything but the constants' own checksum is checked (see [`Plan::verify_constants`]): sections, shapes, order,
+    /// windows, buffers and their overlap, ranges of constants, accumulator bounds. Takes time in proportion to the
+    /// structure and needs no memory.
+    ///
+    /// # Errors
+    /// The first thing found wrong.
+    pub fn load(bytes: &'p [u8]) -> Result<Self, PlanError> {
+        load::load(bytes)
+    }
+
+    /// Compares the checksum of the constants; reads the whole plan.
+    ///
+    /// # Errors
+    /// [`PlanError::Checksum`] where weights are damaged. A plan with damaged weights is safe to run, but wrong.
+    pub fn verify_constants(&self) -> Result<(), PlanError> {
+        if Checksum::of(self.constants) == self.header.constants_checksum { Ok(()) } else { Err(PlanError::Checksum) }
+    }
+
+    /// The plan's bytes.
+    pub fn bytes(&self) -> &'p [u8] {
+        self.bytes
+    }
+
+    /// Arena size in bytes; the arena must start at a multiple of 16.
+    pub fn arena_len(&self) -> usize {
+        self.header.arena_len as usize
+    }
+
+    /// The input.
+    pub fn input(&self) -> Tensor {
+        self.value(self.input).unwrap_or_default().into()
+    }
+
+    /// The (first) output.
+    pub fn output(&self) -> Tensor {
+        self.value(self.output).unwrap_or_default().into()
+    }
+
+    /// Index of the input value.
+    pub fn input_value(&self) -> u16 {
+        self.input
+    }
+
+    /// Index of the (first) output value.
+    pub fn output_value(&self) -> u16 {
+        self.output
+    }
+
+    /// Number of values.
+    pub fn value_count(&self) -> u16 {
+        self.header.value_count
+    }
+
+    /// Number of steps.
+    pub fn step_count(&self) -> u16 {
+        self.header.step_count
+    }
+
+    /// A value, or `None` past the last.
+    pub fn value(&self, index: u16) -> Option<ValueRecord> {
+        if index >= self.header.value_count {
+            return None;
+        }
+        self.record(self.header.values, index, ValueRecord::LEN).and_then(ValueRecord::read)
+    }
+
+    /// A step, or `None` past the last.
+    pub fn step(&self, index: u16) -> Option<StepRecord> {
+        if index >= self.header.step_count {
+            return None;
+        }
+        self.record(self.header.steps, index, StepRecord::LEN).and_then(StepRecord::read)
+    }
+
+    /// The operator of a step, ready to run, or `None` past the last step.
+    pub fn operator(&self, index: u16) -> Option<Operator<'p>> {
+        Operator::decode(self, index, false).ok()
+    }
+
+    /// The name of a step; empty where names were left out.
+    pub fn step_name(&self, index: u16) -> &'p str {
+        self.text(self.header.names, self.header.names_len).lines().nth(index.into()).unwrap_or("")
+    }
+
+    /// Class names in the order of the output's channels; none where the model has no labels.
+    pub fn labels(&self) -> impl Iterator<Item = &'p str> + use<'p> {
+        self.text(self.header.labels, self.header.labels_len).lines()
+    }
+
+    /// `key: value` lines that tell where the plan comes from.
+    pub fn provenance(&self) -> &'p str {
+        self.text(self.header.provenance, self.header.provenance_len)
+    }
+
+    /// The audio front end, where the input is audio.
+    pub fn front_end(&self) -> Option<FrontEnd<'p>> {
+        let section = self.section(self.header.front_end, self.header.front_end_len)?;
+        if section.is_empty() { None } else { FrontEnd::load(section).ok() }
+    }
+
+    /// The golden input's seed and the checksum of the output rows.
+    pub fn golden(&self) -> GoldenRecord {
+        self.bytes.get(self.header.golden as usize..).and_then(GoldenRecord::read).unwrap_or_default()
+    }
+
+    /// Checksum of all rows that a step emits on the golden input.
+    pub fn golden_checksum(&self, step: u16) -> Option<u32> {
+        let start = (self.header.golden as usize)
+            .checked_add(GoldenRecord::LEN)?
+            .checked_add(usize::from(step).checked_mul(4)?)?;
+        self.bytes.get(start..)?.first_chunk().map(|b| u32::from_le_bytes(*b))
+    }
+
+    /// Size of the constants section in bytes.
+    pub fn constants_len(&self) -> usize {
+        self.constants.len()
+    }
+
+    /// Bytes at the arena's start that hold the engine's row counters.
+    pub fn state_len(&self) -> usize {
+        state_len(self.header.value_count.into(), self.header.step_count.into())
+    }
+
+    /// `len` bytes of constants from `offset`.
+    pub(crate) fn constant_bytes(&self, offset: u32, len: usize) -> Option<&'p [u8]> {
+        let start = offset as usize;
+        self.constants.get(start..start.checked_add(len)?)
+    }
+
+    /// `len` int8 constants from `offset`.
+    pub(crate) fn constants_i8(&self, offset: u32, len: usize) -> Option<&'p [i8]> {
+        self.constant_bytes(offset, len).map(bytemuck::must_cast_slice)
+    }
+
+    /// `len` i32 constants from `offset`, a multiple of 4.
+    pub(crate) fn constants_i32(&self, offset: u32, len: usize) -> Option<&'p [i32]> {
+        bytemuck::try_cast_slice(self.constant_bytes(offset, len.checked_mul(4)?)?).ok()
+    }
+
+    /// `len` u16 constants from `offset`, a multiple of 2.
+    pub(crate) fn constants_u16(&self, offset: u32, len: usize) -> Option<&'p [u16]> {
+        bytemuck::try_cast_slice(self.constant_bytes(offset, len.checked_mul(2)?)?).ok()
+    }
+
+    fn record(&self, section: u32, index: u16, len: usize) -> Option<&'p [u8]> {
+        let start = (section as usize).checked_add(usize::from(index).checked_mul(len)?)?;
+        self.bytes.get(start..start.checked_add(len)?)
+    }
+
+    fn section(&self, offset: u32, len: u32) -> Option<&'p [u8]> {
+        let start = offset as usize;
+        self.bytes.get(start..start.checked_add(len as usize)?)
+    }
+
+    fn text(&self, offset: u32, len: u32) -> &'p str {
+        self.section(offset, len).and_then(|b| core::str::from_utf8(b).ok()).unwrap_or("")
+    }
+}
+
+/// Size in bytes of the engine's counters for a plan with these many values and steps: one u32 each, rounded up to 16.
+pub const fn state_len(values: usize, steps: usize) -> usize {
+    (values.saturating_add(steps)).saturating_mul(4).saturating_add(15) & !15
+}
+
+/// The value that a 16-bit field names, `None` for [`NONE_16`].
+pub(crate) fn optional(index: u16) -> Option<u16> {
+    (index != NONE_16).then_some(index)
+}

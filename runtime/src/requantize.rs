@@ -1,0 +1,82 @@
+//! Requantization: from an i32 accumulator to an int8 activation.
+
+/// Maps accumulators to int8: `clamp(zero_point + round_half_up(acc · m / 2^shift))`, rounded once.
+///
+/// This formula in 64-bit arithmetic is the definition that every kernel on every instruction set equals bit for bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Requantizer {
+    shift: u32,
+    half: i64,
+    zero_point: i32,
+    min: i32,
+    max: i32,
+}
+
+impl Requantizer {
+    /// Largest accepted shift: with `|acc| < 2^31` and `m < 2^31` the rounded product stays within 64 bits.
+    pub const MAX_SHIFT: u8 = 62;
+
+    /// A requantizer, or `None` unless `1 ≤ shift ≤ 62` and `-128 ≤ min ≤ max ≤ 127` and the zero point is an int8.
+    pub fn new(shift: u8, zero_point: i32, min: i32, max: i32) -> Option<Self> {
+        let int8 = -128..=127;
+        let valid = (1..=Self::MAX_SHIFT).contains(&shift)
+            && int8.contains(&zero_point)
+            && int8.contains(&min)
+            && int8.contains(&max)
+            && min <= max;
+        valid.then(|| Self { shift: u32::from(shift), half: 1i64 << (shift - 1), zero_point, min, max })
+    }
+
+    /// `clamp(zero_point + round_half_up(acc · multiplier / 2^shift))`.
+    #[inline(always)]
+    pub fn apply(&self, acc: i32, multiplier: i32) -> i8 {
+        let product = i64::from(acc).wrapping_mul(i64::from(multiplier));
+        let rounded = product.wrapping_add(self.half) >> self.shift;
+        rounded.wrapping_add(self.zero_point.into()).clamp(self.min.into(), self.max.max(self.min).into()) as i8
+    }
+
+    /// The same with a multiplier of one: `clamp(zero_point + round_half_up(acc / 2^shift))`, for `|acc| < 2^30` and
+    /// `shift ≤ 30`.
+    #[inline(always)]
+    pub fn round_shift(&self, acc: i32) -> i8 {
+        let rounded = acc.wrapping_add(self.half as i32) >> (self.shift & 31);
+        rounded.saturating_add(self.zero_point).clamp(self.min, self.max.max(self.min)) as i8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn definition(acc: i64, m: i64, s: u32, zp: i64, min: i64, max: i64) -> i64 {
+        let rounded = (2 * i128::from(acc) * i128::from(m) + (1i128 << s)).div_euclid(1i128 << (s + 1));
+        (i128::from(zp) + rounded).clamp(min.into(), max.into()) as i64
+    }
+
+    proptest! {
+        #[test]
+        fn apply_equals_the_definition(
+            acc in any::<i32>(), m in 1i32..=i32::MAX, shift in 1u8..=62, zp in -128i32..=127,
+            a in -128i32..=127, b in -128i32..=127,
+        ) {
+            let r = Requantizer::new(shift, zp, a.min(b), a.max(b)).unwrap();
+            let expected = definition(acc.into(), m.into(), shift.into(), zp.into(), a.min(b).into(), a.max(b).into());
+            prop_assert_eq!(i64::from(r.apply(acc, m)), expected);
+        }
+
+        #[test]
+        fn round_shift_is_apply_with_one(acc in -(1i32 << 29)..(1i32 << 29), shift in 1u8..=30, zp in -128i32..=127) {
+            let r = Requantizer::new(shift, zp, -128, 127).unwrap();
+            prop_assert_eq!(r.round_shift(acc), r.apply(acc, 1));
+        }
+    }
+
+    #[test]
+    fn rejects_what_it_cannot_compute() {
+        assert!(Requantizer::new(0, 0, -128, 127).is_none());
+        assert!(Requantizer::new(63, 0, -128, 127).is_none());
+        assert!(Requantizer::new(8, 128, -128, 127).is_none());
+        assert!(Requantizer::new(8, 0, 1, 0).is_none());
+    }
+}

@@ -1,0 +1,98 @@
+//! The emulated cores.
+
+use residua_mailbox::Placement;
+use std::fmt;
+use std::str::FromStr;
+
+/// An emulated core: a QEMU machine and the firmware built for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Target {
+    /// Arm Cortex-M4F on an MPS2 board with the AN386 image.
+    CortexM4,
+}
+
+/// What the harness has to know of a target.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "emulator"), expect(dead_code, reason = "the set-up needs only some of it"))]
+pub(crate) struct Description {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// Rust target triple.
+    pub triple: &'static str,
+    /// Folder of the firmware's workspace in `targets/`, and its package.
+    pub firmware: (&'static str, &'static str),
+    /// Feature of the firmware that chooses the board.
+    pub board: &'static str,
+    /// QEMU's program, and the Debian package that holds it.
+    pub emulator: (&'static str, &'static str),
+    /// QEMU's machine and core.
+    pub machine: (&'static str, &'static str),
+    /// Where the mailbox stands.
+    pub mailbox: Placement,
+    /// Whether the counter's cycle model is that of this core.
+    pub cycles: bool,
+}
+
+impl Target {
+    /// All targets.
+    pub const ALL: &'static [Self] = &[Self::CortexM4];
+
+    /// The name that the command line uses.
+    pub fn name(self) -> &'static str {
+        self.description().name
+    }
+
+    /// Whether cycles are modelled for this core; elsewhere only instructions mean anything.
+    pub fn has_cycle_model(self) -> bool {
+        self.description().cycles
+    }
+
+    pub(crate) fn description(self) -> Description {
+        match self {
+            Self::CortexM4 => Description {
+                name: "cortex-m4",
+                triple: "thumbv7em-none-eabihf",
+                firmware: ("cortex-m", "residua-cortex-m"),
+                board: "mps2-an386",
+                emulator: ("qemu-system-arm", "qemu-system-arm"),
+                machine: ("mps2-an386", "cortex-m4"),
+                mailbox: Placement::MPS2,
+                cycles: true,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that is no target's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no emulated core `{0}`; there are: {list}", list = Target::ALL.iter().map(|t| t.name()).collect::<Vec<_>>().join(", "))]
+pub struct UnknownTarget(pub String);
+
+impl FromStr for Target {
+    type Err = UnknownTarget;
+
+    fn from_str(name: &str) -> Result<Self, UnknownTarget> {
+        Self::ALL.iter().copied().find(|target| target.name() == name).ok_or_else(|| UnknownTarget(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_to_their_targets() {
+        for &target in Target::ALL {
+            assert_eq!(target.name().parse(), Ok(target));
+        }
+        let error = "cortex-m9".parse::<Target>().unwrap_err();
+        assert!(error.to_string().contains("cortex-m9") && error.to_string().contains("cortex-m4"), "{error}");
+    }
+}

@@ -1,0 +1,114 @@
+//! A plan of one step: the maximum over 2 × 2 windows of a one-channel image.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use residua::plan::format::{
+    ALIGNMENT, GoldenRecord, HeaderRecord, MAGIC, NONE, NONE_16, STRUCTURE_START, StepRecord, VERSION, ValueRecord,
+};
+use residua::plan::{Checksum, GoldenInput};
+
+pub const ROWS: usize = 8;
+pub const COLUMNS: usize = 6;
+
+/// The plan's result, by its definition.
+pub fn pool(input: &[i8]) -> Vec<i8> {
+    let at = |y: usize, x: usize| input[y * COLUMNS + x];
+    let window = |y: usize, x: usize| at(y, x).max(at(y, x + 1)).max(at(y + 1, x)).max(at(y + 1, x + 1));
+    (0..ROWS / 2).flat_map(|y| (0..COLUMNS / 2).map(move |x| window(2 * y, 2 * x))).collect()
+}
+
+/// What can be varied of the plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Pooling {
+    pub arena_len: u32,
+    /// Added to the golden checksums.
+    pub golden_error: u32,
+}
+
+impl Default for Pooling {
+    fn default() -> Self {
+        Self { arena_len: 96, golden_error: 0 }
+    }
+}
+
+impl Pooling {
+    pub fn plan(&self) -> Vec<u8> {
+        // The golden checksum is of the output rows in order, and the step's is the same.
+        let mut golden = GoldenInput::new(1);
+        let mut input = [0i8; ROWS * COLUMNS];
+        input.chunks_exact_mut(COLUMNS).for_each(|row| golden.fill(row));
+        let output: Vec<u8> = pool(&input).iter().map(|&value| value as u8).collect();
+        let checksum = Checksum::of(&output).wrapping_add(self.golden_error);
+
+        let shape = |rows, columns| ValueRecord {
+            rows,
+            columns,
+            channels: 1,
+            ring: 2,
+            scale: 1f32.to_bits(),
+            ..ValueRecord::default()
+        };
+        let input = ValueRecord { offset: 16, role: 1, ..shape(ROWS as u32, COLUMNS as u16) };
+        let output = ValueRecord { offset: 32, role: 2, ring: 1, ..shape(ROWS as u32 / 2, COLUMNS as u16 / 2) };
+        let step = StepRecord {
+            operator: 6,
+            second: NONE_16,
+            output: 1,
+            groups: 1,
+            kernel_rows: 2,
+            kernel_columns: 2,
+            stride_rows: 2,
+            stride_columns: 2,
+            dilation_rows: 1,
+            dilation_columns: 1,
+            min: -128,
+            max: 127,
+            weights: NONE,
+            channel_parameters: NONE,
+            padding: NONE,
+            scratch: NONE,
+            ..StepRecord::default()
+        };
+        let mut bytes = vec![0; HeaderRecord::LEN];
+        let mut section = |records: &[u8]| {
+            bytes.resize(bytes.len().next_multiple_of(ALIGNMENT), 0);
+            bytes.extend_from_slice(records);
+            (bytes.len() - records.len()) as u32
+        };
+        let mut values = [0; 2 * ValueRecord::LEN];
+        input.write(&mut values).unwrap();
+        output.write(&mut values[ValueRecord::LEN..]).unwrap();
+        let mut steps = [0; StepRecord::LEN];
+        step.write(&mut steps).unwrap();
+        let mut golden = [0; GoldenRecord::LEN];
+        GoldenRecord { seed: 1, output_checksum: checksum }.write(&mut golden).unwrap();
+        let (values, steps) = (section(&values), section(&steps));
+        let golden = section(&[&golden[..], &checksum.to_le_bytes()].concat());
+        let (names, empty, constants) = (section(b"pool"), section(&[]), section(&[0; ALIGNMENT]));
+        let mut header = HeaderRecord {
+            magic: MAGIC,
+            version: VERSION,
+            header_len: HeaderRecord::LEN as u16,
+            total_len: bytes.len() as u32,
+            constants_checksum: Checksum::of(&[0; ALIGNMENT]),
+            arena_len: self.arena_len,
+            value_count: 2,
+            step_count: 1,
+            values,
+            steps,
+            golden,
+            front_end: empty,
+            labels: empty,
+            names,
+            names_len: 4,
+            provenance: empty,
+            signature: empty,
+            constants,
+            ..HeaderRecord::default()
+        };
+        header.write(&mut bytes).unwrap();
+        header.structure_checksum = Checksum::of(&bytes[STRUCTURE_START..constants as usize]);
+        header.write(&mut bytes).unwrap();
+        bytes
+    }
+}
