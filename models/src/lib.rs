@@ -1,3 +1,4 @@
 //! What a float model is: graph, ONNX import and export, data, front-end design, reference models, training.
 
+pub mod frontend;
 pub mod graph;

@@ -34,7 +34,7 @@ pub const NONE: u32 = u32::MAX;
 pub const NONE_16: u16 = u16::MAX;
 
 /// A little-endian scalar of a record.
-trait Scalar: Sized {
+pub(crate) trait Scalar: Sized {
     fn take(bytes: &[u8]) -> Option<(Self, &[u8])>;
     fn put<'b>(&self, bytes: &'b mut [u8]) -> Option<&'b mut [u8]>;
 }
@@ -72,20 +72,22 @@ macro_rules! records {
             #[inline]
             pub fn read(bytes: &[u8]) -> Option<Self> {
                 let bytes = bytes.get(..Self::LEN)?;
-                $( let ($field, bytes) = <$t as Scalar>::take(bytes)?; )*
+                $( let ($field, bytes) = <$t as $crate::plan::format::Scalar>::take(bytes)?; )*
                 let _ = bytes;
                 Some(Self { $($field),* })
             }
 
             /// Writes the record to the start of `bytes`; `None` if they are too few.
             pub fn write(&self, bytes: &mut [u8]) -> Option<()> {
-                $( let bytes = self.$field.put(bytes)?; )*
+                $( let bytes = $crate::plan::format::Scalar::put(&self.$field, bytes)?; )*
                 let _ = bytes;
                 Some(())
             }
         }
     )*};
 }
+
+pub(crate) use records;
 
 records! {
     /// The first bytes of a plan.

@@ -57,6 +57,11 @@ impl Pool {
         self.0 = rest;
         taken.get_mut(..len).ok_or(Status::NoMemory)
     }
+
+    /// Takes all that is left.
+    pub fn rest(&mut self) -> &'static mut [u8] {
+        core::mem::take(&mut self.0)
+    }
 }
 
 fn round_up(len: usize) -> usize {

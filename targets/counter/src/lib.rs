@@ -23,5 +23,7 @@ mod counter;
 #[cfg(not(test))]
 mod plugin;
 pub mod timing;
+#[cfg(test)]
+mod yardstick;
 
 pub use counter::{Block, Counter, Counts, Marker};

@@ -70,8 +70,12 @@ pub struct OutputRow {
 }
 
 /// A stream of audio on a device.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AudioRun {
+    /// Class names of a row's elements; none where the plan has none.
+    pub labels: Vec<String>,
+    /// Scale and zero point of the rows: real = scale · (q − zero point).
+    pub quantization: (f32, i32),
     /// Rows that the plan emitted.
     pub rows: Vec<OutputRow>,
     /// Instructions and modelled cycles of the whole stream: front end and engine.
@@ -84,6 +88,15 @@ pub struct AudioRun {
     pub code_bytes: u64,
     /// The firmware's log: label and score of each row, among others.
     pub log: Vec<String>,
+}
+
+impl AudioRun {
+    /// Label and real value of a row's largest element; of the first where several are largest.
+    pub fn best(&self, row: &OutputRow) -> Option<(&str, f32)> {
+        let (label, &value) = self.labels.iter().zip(&row.values).rev().max_by_key(|&(_, value)| value)?;
+        let (scale, zero_point) = self.quantization;
+        Some((label, scale * (i32::from(value) - zero_point) as f32))
+    }
 }
 
 /// Runs each input on the device.
@@ -158,7 +171,12 @@ pub fn self_test(target: Target, plan: &[u8]) -> Result<Option<u16>, HarnessErro
 /// The plan has no front end or does not fit, tools are missing, or the device fails.
 pub fn audio(target: Target, plan: &[u8], samples: &[i16]) -> Result<AudioRun, HarnessError> {
     let aligned = aligned(plan);
-    let arena_bytes = Plan::load(aligned.bytes())?.arena_len();
+    let loaded = Plan::load(aligned.bytes())?;
+    let output = loaded.output();
+    loaded.front_end().ok_or(HarnessError::NoFrontEnd)?;
+    if samples.is_empty() {
+        return Err(HarnessError::InputLength { index: 0, given: 0, needed: 1 });
+    }
     let input: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
     let (answer, built) = simple(target, Mode::Audio, plan, &input)?;
     let (_, streams) = regions(&answer, 1)?;
@@ -170,9 +188,11 @@ pub fn audio(target: Target, plan: &[u8], samples: &[i16]) -> Result<AudioRun, H
         })
         .collect();
     Ok(AudioRun {
+        labels: loaded.labels().map(str::to_owned).collect(),
+        quantization: (f32::from_bits(output.scale_bits), output.zero_point),
         rows,
         counts: streams.iter().copied().next().unwrap_or_default(),
-        arena_bytes,
+        arena_bytes: loaded.arena_len(),
         stack_bytes: stack_bytes(&answer)?,
         code_bytes: built.firmware.code_bytes,
         log: answer.log,
@@ -218,7 +238,7 @@ impl AlignedPlan {
     }
 }
 
-fn aligned(plan: &[u8]) -> AlignedPlan {
+pub(crate) fn aligned(plan: &[u8]) -> AlignedPlan {
     let mut buffer = vec![0; plan.len() + 16];
     let start = buffer.as_ptr().align_offset(16).min(16);
     buffer[start..start + plan.len()].copy_from_slice(plan);

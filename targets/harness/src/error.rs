@@ -1,6 +1,7 @@
 //! What can go wrong between the host and an emulated device.
 
 use residua::engine::EngineError;
+use residua::frontend::FrontEndError;
 use residua::plan::PlanError;
 use residua_mailbox::Status;
 use std::io;
@@ -55,6 +56,12 @@ pub enum HarnessError {
     /// The engine refuses to run on the host already.
     #[error("engine: {0}")]
     Engine(#[from] EngineError),
+    /// The front end refuses to run on the host already.
+    #[error("front end: {0}")]
+    FrontEnd(#[from] FrontEndError),
+    /// Audio for a plan that takes none.
+    #[error("the plan has no audio front end; give it inputs in its own layout")]
+    NoFrontEnd,
     /// An input has the wrong length.
     #[error("input {index} has {given} elements, the plan takes {needed}")]
     InputLength {

@@ -25,6 +25,8 @@ mod doctor;
 mod emulator;
 mod error;
 #[cfg(feature = "emulator")]
+mod host;
+#[cfg(feature = "emulator")]
 mod profile;
 mod target;
 mod toolchain;
@@ -37,6 +39,8 @@ pub use doctor::{Check, doctor, install};
 #[cfg(feature = "emulator")]
 pub use emulator::Counts;
 pub use error::HarnessError;
+#[cfg(feature = "emulator")]
+pub use host::audio_on_host;
 #[cfg(feature = "emulator")]
 pub use profile::StepCost;
 pub use target::{Target, UnknownTarget};

@@ -3,7 +3,7 @@
 mod pooling;
 
 use pooling::{COLUMNS, Pooling, ROWS, pool};
-use residua_harness::{HarnessError, Options, Target, load, run, self_test};
+use residua_harness::{HarnessError, Options, Target, audio, audio_on_host, load, run, self_test};
 
 const TARGET: Target = Target::CortexM4;
 
@@ -75,4 +75,26 @@ fn a_run_without_inputs_is_a_run() {
     residua_harness::install().unwrap();
     let run = run(TARGET, &Pooling::default().plan(), &[], &Options::default()).unwrap();
     assert_eq!((run.outputs.len(), run.instructions, run.stack_bytes), (0, 0, 0));
+}
+
+#[test]
+fn audio_is_heard_as_on_the_host() {
+    residua_harness::install().unwrap();
+    let plan = Pooling { audio: true, ..Pooling::default() }.plan();
+    // 25 windows: three inputs of eight feature rows and the start of a fourth, pooled by two rows.
+    let samples: Vec<i16> = (0..16i32 + 24 * 8).map(|i| (i * i * 211 % 20_011 - 10_000) as i16).collect();
+    let device = audio(TARGET, &plan, &samples).unwrap();
+    assert_eq!(device.rows.iter().map(|row| row.index).collect::<Vec<_>>(), [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3]);
+    assert_eq!(device.rows, audio_on_host(&plan, &samples).unwrap());
+    assert!(device.rows.iter().any(|row| row.values != device.rows[0].values), "{:?}", device.rows);
+    assert_eq!(device.log.len(), device.rows.len(), "{:?}", device.log);
+    for (line, row) in device.log.iter().zip(&device.rows) {
+        let (label, score) = device.best(row).unwrap();
+        assert!(line.contains(label) && line.contains(&format!("({score}")), "{line}: {row:?}");
+        assert_eq!(score, f32::from(*row.values.iter().max().unwrap()), "scale 1, zero point 0");
+    }
+    assert!(device.counts.instructions > 1000 && device.stack_bytes > 32, "{device:?}");
+
+    let without = audio(TARGET, &Pooling::default().plan(), &samples);
+    assert!(matches!(without, Err(HarnessError::NoFrontEnd)), "{without:?}");
 }

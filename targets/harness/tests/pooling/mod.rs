@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+use residua::frontend::{BandRecord, FrontEndRecord};
 use residua::plan::format::{
     ALIGNMENT, GoldenRecord, HeaderRecord, MAGIC, NONE, NONE_16, STRUCTURE_START, StepRecord, VERSION, ValueRecord,
 };
@@ -17,17 +18,51 @@ pub fn pool(input: &[i8]) -> Vec<i8> {
     (0..ROWS / 2).flat_map(|y| (0..COLUMNS / 2).map(move |x| window(2 * y, 2 * x))).collect()
 }
 
+const LABELS: &str = "_silence_\nlow\nhigh\n";
+
+/// A front end of [`COLUMNS`] bands of one bin each: windows of 16 samples, half overlapping, without taper.
+fn front_end() -> Vec<u8> {
+    let record = FrontEndRecord {
+        version: 1,
+        window_len: 16,
+        hop: 8,
+        fft_len: 16,
+        mel_count: COLUMNS as u16,
+        weight_count: COLUMNS as u16,
+        sample_rate: 16_000,
+        floor: i32::MIN,
+        // int8 = natural logarithm · 8.
+        multiplier: 1 << 30,
+        shift: 43,
+        ..FrontEndRecord::default()
+    };
+    let mut section = vec![0; FrontEndRecord::LEN];
+    record.write(&mut section).unwrap();
+    section.extend([32768u16; 16].iter().flat_map(|weight| weight.to_le_bytes()));
+    let cosine = |k: i32| ((f64::from(k) * std::f64::consts::TAU / 16.0).cos() * f64::from(1 << 30)).round() as i32;
+    section.extend((0..=4).flat_map(|k| cosine(k).to_le_bytes()));
+    for band in 0..COLUMNS as u16 {
+        let mut bytes = [0; BandRecord::LEN];
+        BandRecord { first: band + 1, count: 1, offset: 0 }.write(&mut bytes).unwrap();
+        section.extend(bytes);
+    }
+    section.extend([0xffffu16; COLUMNS].iter().flat_map(|weight| weight.to_le_bytes()));
+    section
+}
+
 /// What can be varied of the plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Pooling {
     pub arena_len: u32,
     /// Added to the golden checksums.
     pub golden_error: u32,
+    /// Whether the input comes from an audio front end.
+    pub audio: bool,
 }
 
 impl Default for Pooling {
     fn default() -> Self {
-        Self { arena_len: 96, golden_error: 0 }
+        Self { arena_len: 96, golden_error: 0, audio: false }
     }
 }
 
@@ -84,6 +119,8 @@ impl Pooling {
         GoldenRecord { seed: 1, output_checksum: checksum }.write(&mut golden).unwrap();
         let (values, steps) = (section(&values), section(&steps));
         let golden = section(&[&golden[..], &checksum.to_le_bytes()].concat());
+        let front_end = if self.audio { front_end() } else { Vec::new() };
+        let (front_end_at, labels) = (section(&front_end), section(LABELS.as_bytes()));
         let (names, empty, constants) = (section(b"pool"), section(&[]), section(&[0; ALIGNMENT]));
         let mut header = HeaderRecord {
             magic: MAGIC,
@@ -97,8 +134,10 @@ impl Pooling {
             values,
             steps,
             golden,
-            front_end: empty,
-            labels: empty,
+            front_end: front_end_at,
+            front_end_len: front_end.len() as u32,
+            labels,
+            labels_len: LABELS.len() as u32,
             names,
             names_len: 4,
             provenance: empty,

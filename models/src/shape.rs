@@ -1,0 +1,166 @@
+//! Shapes of operators: the one place that says which inputs an [`Operator`] accepts and what it gives.
+
+use crate::graph::{Graph, Operator, Window};
+
+/// Largest number of elements a value may have; larger is taken for a damaged model.
+pub const MAX_ELEMENTS: usize = 1 << 31;
+
+/// Why an operator does not accept the shapes it is given, in words for a person.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ShapeError(pub String);
+
+fn fail<T>(reason: impl Into<String>) -> Result<T, ShapeError> {
+    Err(ShapeError(reason.into()))
+}
+
+/// The number of elements of a shape, or `None` where it is zero or absurd (above [`MAX_ELEMENTS`]).
+pub fn elements(shape: &[usize]) -> Option<usize> {
+    let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))?;
+    (1..=MAX_ELEMENTS).contains(&count).then_some(count)
+}
+
+/// Output shape of an operator for the given input shapes. `declared` is the output's shape where the operator takes it
+/// from there ([`Operator::Reshape`] alone).
+pub fn infer(operator: &Operator, inputs: &[&[usize]], declared: Option<&[usize]>) -> Result<Vec<usize>, ShapeError> {
+    let arity = if matches!(operator, Operator::Add) { 2 } else { 1 };
+    if inputs.len() != arity {
+        return fail(format!("takes {arity} inputs, has {}", inputs.len()));
+    }
+    let x = inputs[0];
+    let shape = match operator {
+        Operator::Convolution { weight, bias, window, groups, pad_value } => {
+            let [batch, channels, height, width] = image(x)?;
+            let &[outputs, group_inputs, kernel_height, kernel_width] = weight.shape.as_slice() else {
+                return fail(format!("weight of shape {:?} is not [outputs, inputs, height, width]", weight.shape));
+            };
+            if *groups == 0 || outputs % groups != 0 || group_inputs.checked_mul(*groups) != Some(channels) {
+                return fail(format!(
+                    "weight of shape {:?} in {groups} groups does not fit {channels} input channels",
+                    weight.shape
+                ));
+            }
+            if window.kernel != [kernel_height, kernel_width] {
+                return fail(format!("kernel {:?} differs from the weight's {:?}", window.kernel, weight.shape));
+            }
+            lengths("weight", weight.data.len(), elements(&weight.shape).unwrap_or(0))?;
+            lengths("bias", bias.len(), outputs)?;
+            if let Some(values) = pad_value {
+                lengths("padding values", values.len(), channels)?;
+            }
+            let [height, width] = slide(window, [height, width])?;
+            vec![batch, outputs, height, width]
+        }
+        Operator::Dense { weight, bias } => {
+            let (&[outputs, features], Some((&last, rest))) = (weight.shape.as_slice(), x.split_last()) else {
+                return fail(format!("weight of shape {:?} with input {x:?}", weight.shape));
+            };
+            if features != last {
+                return fail(format!("weight of shape {:?} does not fit input {x:?}", weight.shape));
+            }
+            lengths("weight", weight.data.len(), elements(&weight.shape).unwrap_or(0))?;
+            lengths("bias", bias.len(), outputs)?;
+            [rest, &[outputs]].concat()
+        }
+        Operator::Affine { scale, offset } => {
+            let Some(&channels) = x.get(1) else { return fail(format!("input {x:?} has no channel axis")) };
+            lengths("scales", scale.len(), channels)?;
+            lengths("offsets", offset.len(), channels)?;
+            x.to_vec()
+        }
+        Operator::Add => {
+            if x != inputs[1] {
+                return fail(format!("inputs {x:?} and {:?} differ", inputs[1]));
+            }
+            x.to_vec()
+        }
+        Operator::Clamp { .. } => x.to_vec(),
+        Operator::MaxPool { window } | Operator::AveragePool { window, .. } => {
+            let [batch, channels, height, width] = image(x)?;
+            if (0..2).any(|a| window.pads[a] >= window.kernel[a] || window.pads[a + 2] >= window.kernel[a]) {
+                return fail(format!("pads {:?} reach the kernel {:?}", window.pads, window.kernel));
+            }
+            let [height, width] = slide(window, [height, width])?;
+            vec![batch, channels, height, width]
+        }
+        Operator::Softmax { axis } => {
+            if *axis >= x.len() {
+                return fail(format!("axis {axis} of input {x:?}"));
+            }
+            x.to_vec()
+        }
+        Operator::Transpose { permutation } => {
+            let mut sorted = permutation.clone();
+            sorted.sort_unstable();
+            if !sorted.iter().copied().eq(0..x.len()) {
+                return fail(format!("permutation {permutation:?} of input {x:?}"));
+            }
+            permutation.iter().map(|&axis| x[axis]).collect()
+        }
+        Operator::Reshape => {
+            let Some(target) = declared else { return fail("a reshape needs its target") };
+            if elements(target).is_none() || elements(target) != elements(x) {
+                return fail(format!("{x:?} cannot become {target:?}: the numbers of elements differ"));
+            }
+            target.to_vec()
+        }
+    };
+    if elements(&shape).is_none() {
+        return fail(format!("output {shape:?} is empty or absurdly large"));
+    }
+    Ok(shape)
+}
+
+/// Checks that a graph is well formed: ids in range, nodes in topological order, each value written once, shapes as
+/// [`infer`] gives them. The error names the node.
+pub fn check(graph: &Graph) -> Result<(), ShapeError> {
+    let mut known = vec![false; graph.values.len()];
+    for input in &graph.inputs {
+        match known.get_mut(input.0) {
+            Some(slot) => *slot = true,
+            None => return fail(format!("graph input {} does not exist", input.0)),
+        }
+    }
+    for node in &graph.nodes {
+        let name = &node.name;
+        let mut shapes = Vec::with_capacity(node.inputs.len());
+        for id in &node.inputs {
+            if known.get(id.0) != Some(&true) {
+                return fail(format!("node {name}: input {} is not computed before it", id.0));
+            }
+            shapes.push(graph.values[id.0].shape.as_slice());
+        }
+        match known.get_mut(node.output.0) {
+            Some(slot) if !*slot => *slot = true,
+            _ => return fail(format!("node {name}: output {} does not exist or is written twice", node.output.0)),
+        }
+        let declared = graph.values[node.output.0].shape.as_slice();
+        let inferred =
+            infer(&node.operator, &shapes, Some(declared)).or_else(|e| fail(format!("node {name}: {}", e.0)))?;
+        if inferred != declared {
+            return fail(format!("node {name}: computes {inferred:?}, its output is declared {declared:?}"));
+        }
+    }
+    match graph.outputs.iter().find(|o| known.get(o.0) != Some(&true)) {
+        Some(output) => fail(format!("graph output {} is never computed", output.0)),
+        None => Ok(()),
+    }
+}
+
+fn image(shape: &[usize]) -> Result<[usize; 4], ShapeError> {
+    shape.try_into().or_else(|_| fail(format!("input {shape:?} is not [batch, channels, height, width]")))
+}
+
+fn slide(window: &Window, input: [usize; 2]) -> Result<[usize; 2], ShapeError> {
+    if window.kernel.contains(&0) || window.strides.contains(&0) || window.dilations.contains(&0) {
+        return fail("kernel, strides and dilations must be at least 1");
+    }
+    match window.output_size(input) {
+        Some(size) => Ok(size),
+        None => fail(format!("window {:?} is larger than the padded input {input:?}", window.kernel)),
+    }
+}
+
+fn lengths(what: &str, found: usize, needed: usize) -> Result<(), ShapeError> {
+    if found == needed { Ok(()) } else { fail(format!("{found} {what} where {needed} are needed")) }
+}
