@@ -1,6 +1,5 @@
 //! The emulated cores.
 
-use residua_mailbox::Placement;
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,8 +7,14 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Target {
+    /// Arm Cortex-M3 on an MPS2 board with the AN385 image.
+    CortexM3,
     /// Arm Cortex-M4F on an MPS2 board with the AN386 image.
     CortexM4,
+    /// Arm Cortex-M7 on an MPS2 board with the AN500 image.
+    CortexM7,
+    /// Arm Cortex-M33 on an MPS2 board with the AN505 image.
+    CortexM33,
 }
 
 /// What the harness has to know of a target.
@@ -20,6 +25,8 @@ pub(crate) struct Description {
     pub name: &'static str,
     /// Rust target triple.
     pub triple: &'static str,
+    /// Core that the project's own crates are built for, where the triple does not say all.
+    pub cpu: Option<&'static str>,
     /// Folder of the firmware's workspace in `targets/`, and its package.
     pub firmware: (&'static str, &'static str),
     /// Feature of the firmware that chooses the board.
@@ -28,15 +35,13 @@ pub(crate) struct Description {
     pub emulator: (&'static str, &'static str),
     /// QEMU's machine and core.
     pub machine: (&'static str, &'static str),
-    /// Where the mailbox stands.
-    pub mailbox: Placement,
     /// Whether the counter's cycle model is that of this core.
     pub cycles: bool,
 }
 
 impl Target {
     /// All targets.
-    pub const ALL: &'static [Self] = &[Self::CortexM4];
+    pub const ALL: &'static [Self] = &[Self::CortexM3, Self::CortexM4, Self::CortexM7, Self::CortexM33];
 
     /// The name that the command line uses.
     pub fn name(self) -> &'static str {
@@ -49,16 +54,25 @@ impl Target {
     }
 
     pub(crate) fn description(self) -> Description {
+        let cortex_m = |name, triple, board| Description {
+            name,
+            triple,
+            cpu: None,
+            firmware: ("cortex-m", "residua-cortex-m"),
+            board,
+            emulator: ("qemu-system-arm", "qemu-system-arm"),
+            machine: (board, name),
+            cycles: false,
+        };
         match self {
-            Self::CortexM4 => Description {
-                name: "cortex-m4",
-                triple: "thumbv7em-none-eabihf",
-                firmware: ("cortex-m", "residua-cortex-m"),
-                board: "mps2-an386",
-                emulator: ("qemu-system-arm", "qemu-system-arm"),
-                machine: ("mps2-an386", "cortex-m4"),
-                mailbox: Placement::MPS2,
-                cycles: true,
+            Self::CortexM3 => Description { cycles: true, ..cortex_m("cortex-m3", "thumbv7m-none-eabi", "mps2-an385") },
+            Self::CortexM4 => {
+                Description { cycles: true, ..cortex_m("cortex-m4", "thumbv7em-none-eabihf", "mps2-an386") }
+            }
+            Self::CortexM7 => cortex_m("cortex-m7", "thumbv7em-none-eabihf", "mps2-an500"),
+            Self::CortexM33 => Description {
+                cpu: Some("cortex-m33"),
+                ..cortex_m("cortex-m33", "thumbv8m.main-none-eabihf", "mps2-an505")
             },
         }
     }

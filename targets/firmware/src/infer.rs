@@ -5,7 +5,7 @@ use crate::{Job, Pool, markers, stack};
 use residua::engine::{Engine, EngineError, Observer};
 use residua_mailbox::{Record, Status};
 
-pub fn run(job: &Job<'_>, pool: &mut Pool, report: &mut Report, profile: bool) -> Result<(), Status> {
+pub fn run(job: &Job<'_>, mut pool: Pool, report: &mut Report, profile: bool) -> Result<(), Status> {
     let (arena_len, input_len, output_len) = (job.plan.arena_len(), job.plan.input().len(), job.plan.output().len());
     if input_len.checked_mul(job.input_count as usize) != Some(job.input.len()) || input_len == 0 {
         defmt::error!("{} inputs of {} bytes expected, {} bytes given", job.input_count, input_len, job.input.len());
@@ -18,7 +18,7 @@ pub fn run(job: &Job<'_>, pool: &mut Pool, report: &mut Report, profile: bool) -
     let mut deepest = 0;
     for input in bytemuck::must_cast_slice::<u8, i8>(job.input).chunks_exact(input_len) {
         let mut result = Ok(());
-        let depth = stack::depth(|| {
+        let depth = stack::depth(pool.end(), || {
             markers::start();
             result = if profile { run_in_laps(&mut engine, input, output) } else { engine.run(input, output) };
             markers::stop();
