@@ -3,16 +3,20 @@
 #![no_std]
 #![no_main]
 
-mod board;
+#[cfg_attr(feature = "microbit", path = "led_nrf51.rs")]
+#[cfg_attr(not(feature = "microbit"), path = "led_mps.rs")]
+mod led;
 
 // Provides the critical section that the logger takes.
 use cortex_m as _;
 use cortex_m_rt::{ExceptionFrame, entry, exception};
+use led::Led;
+use residua_firmware::Board;
 
 #[entry]
 fn main() -> ! {
-    // SAFETY: the entry point is called once.
-    residua_firmware::serve(unsafe { board::take() })
+    // SAFETY: the entry point is called once, and the linker scripts of cortex-m-rt and of the boards are as asked for.
+    residua_firmware::serve(unsafe { Board::take(Led::new()) })
 }
 
 #[panic_handler]

@@ -34,9 +34,6 @@ pub struct Timing {
 }
 
 /// Times one instruction from its halfwords; `second` is not looked at for a 16-bit instruction.
-///
-/// The length comes from the first halfword and from nothing else: near the end of a page QEMU 7.2 reports 4 bytes for a
-/// 16-bit instruction.
 pub fn time(first: u16, second: u16) -> Timing {
     if is_wide(first) {
         let (cycles, kind) = time_wide(first, second);

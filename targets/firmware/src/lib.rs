@@ -7,6 +7,7 @@
 #![no_std]
 
 mod audio;
+mod board;
 mod infer;
 mod markers;
 mod pool;
@@ -14,22 +15,14 @@ mod report;
 mod self_test;
 mod stack;
 
+pub use board::Board;
+
 use defmt_semihosting as _;
 use embedded_hal::digital::OutputPin;
 use pool::Pool;
 use report::Report;
 use residua::plan::Plan;
 use residua_mailbox::{Mode, Request, Status};
-
-/// What the firmware gets from a board.
-pub struct Board<L> {
-    /// The mailbox, which the emulator fills before the core starts.
-    pub mailbox: &'static [u8],
-    /// Free memory. The stack grows down towards its end, from far above.
-    pub memory: &'static mut [u8],
-    /// Lit while a detected word lasts.
-    pub led: L,
-}
 
 /// A plan and its input, where they stand in the mailbox.
 struct Job<'m> {

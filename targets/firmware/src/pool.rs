@@ -3,7 +3,7 @@
 use crate::report::Report;
 use residua_mailbox::{ALIGNMENT, Record, Status};
 
-/// Free memory, zeroed.
+/// Free memory, zero at first.
 pub struct Pool {
     free: &'static mut [u8],
     end: usize,
@@ -15,7 +15,6 @@ impl Pool {
         let end = memory.as_ptr_range().end.expose_provenance();
         let padding = memory.as_ptr().align_offset(ALIGNMENT);
         let free = memory.get_mut(padding..).unwrap_or(&mut []);
-        free.fill(0);
         Self { free, end }
     }
 

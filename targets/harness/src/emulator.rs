@@ -87,7 +87,7 @@ pub(crate) fn boot(target: Target, built: &Built, work: &Work<'_>, limit: Durati
     let child = Command::new(emulator)
         .current_dir(folder.path())
         .args(["-M", description.machine.0, "-cpu", description.machine.1])
-        .args(["-display", "none", "-serial", "null", "-monitor", "none"])
+        .args(["-display", "none", "-serial", "null", "-monitor", "none", "-bios", "none"])
         .args(["-semihosting-config", "enable=on,target=native"])
         .arg("-plugin")
         .arg(option_path(&built.plugin, ",out=counts.jsonl"))

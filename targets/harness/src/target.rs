@@ -7,6 +7,8 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Target {
+    /// Arm Cortex-M0 on a BBC micro:bit.
+    CortexM0,
     /// Arm Cortex-M3 on an MPS2 board with the AN385 image.
     CortexM3,
     /// Arm Cortex-M4F on an MPS2 board with the AN386 image.
@@ -15,6 +17,10 @@ pub enum Target {
     CortexM7,
     /// Arm Cortex-M33 on an MPS2 board with the AN505 image.
     CortexM33,
+    /// Arm Cortex-M55 on an MPS3 board with the AN547 image.
+    CortexM55,
+    /// 32-bit RISC-V with multiplication and compressed instructions on QEMU's board "virt".
+    Riscv32Imc,
 }
 
 /// What the harness has to know of a target.
@@ -41,7 +47,15 @@ pub(crate) struct Description {
 
 impl Target {
     /// All targets.
-    pub const ALL: &'static [Self] = &[Self::CortexM3, Self::CortexM4, Self::CortexM7, Self::CortexM33];
+    pub const ALL: &'static [Self] = &[
+        Self::CortexM0,
+        Self::CortexM3,
+        Self::CortexM4,
+        Self::CortexM7,
+        Self::CortexM33,
+        Self::CortexM55,
+        Self::Riscv32Imc,
+    ];
 
     /// The name that the command line uses.
     pub fn name(self) -> &'static str {
@@ -65,6 +79,7 @@ impl Target {
             cycles: false,
         };
         match self {
+            Self::CortexM0 => cortex_m("cortex-m0", "thumbv6m-none-eabi", "microbit"),
             Self::CortexM3 => Description { cycles: true, ..cortex_m("cortex-m3", "thumbv7m-none-eabi", "mps2-an385") },
             Self::CortexM4 => {
                 Description { cycles: true, ..cortex_m("cortex-m4", "thumbv7em-none-eabihf", "mps2-an386") }
@@ -73,6 +88,20 @@ impl Target {
             Self::CortexM33 => Description {
                 cpu: Some("cortex-m33"),
                 ..cortex_m("cortex-m33", "thumbv8m.main-none-eabihf", "mps2-an505")
+            },
+            Self::CortexM55 => Description {
+                cpu: Some("cortex-m55"),
+                ..cortex_m("cortex-m55", "thumbv8m.main-none-eabihf", "mps3-an547")
+            },
+            Self::Riscv32Imc => Description {
+                name: "riscv32imc",
+                triple: "riscv32imc-unknown-none-elf",
+                cpu: None,
+                firmware: ("riscv32", "residua-riscv32"),
+                board: "virt",
+                emulator: ("qemu-system-riscv32", "qemu-system-misc"),
+                machine: ("virt", "rv32,f=off,d=off,a=off"),
+                cycles: false,
             },
         }
     }
