@@ -1,11 +1,16 @@
-//! Modes "infer" and "profile": each input in turn.
+//! Modes "infer" and "profile": each input in turn, between markers.
 
 use crate::report::Report;
 use crate::{Job, Pool, markers, stack};
-use residua::engine::{Engine, EngineError, Observer};
+use residua::engine::{Engine, EngineError};
 use residua_mailbox::{Record, Status};
 
-pub fn run(job: &Job<'_>, mut pool: Pool, report: &mut Report, profile: bool) -> Result<(), Status> {
+pub fn run(
+    job: &Job<'_>,
+    mut pool: Pool,
+    report: &mut Report,
+    infer: impl Fn(&mut Engine<'_, '_>, &[i8], &mut [i8]) -> Result<(), EngineError>,
+) -> Result<(), Status> {
     let (arena_len, input_len, output_len) = (job.plan.arena_len(), job.plan.input().len(), job.plan.output().len());
     if input_len.checked_mul(job.input_count as usize) != Some(job.input.len()) || input_len == 0 {
         defmt::error!("{} inputs of {} bytes expected, {} bytes given", job.input_count, input_len, job.input.len());
@@ -20,7 +25,7 @@ pub fn run(job: &Job<'_>, mut pool: Pool, report: &mut Report, profile: bool) ->
         let mut result = Ok(());
         let depth = stack::depth(pool.end(), || {
             markers::start();
-            result = if profile { run_in_laps(&mut engine, input, output) } else { engine.run(input, output) };
+            result = infer(&mut engine, input, output);
             markers::stop();
         });
         result.map_err(refused)?;
@@ -35,43 +40,4 @@ pub fn run(job: &Job<'_>, mut pool: Pool, report: &mut Report, profile: bool) ->
 pub fn refused(error: EngineError) -> Status {
     defmt::error!("engine: {}", error);
     Status::EngineError
-}
-
-/// Runs one input with the laps of [`Laps`].
-#[inline(never)]
-fn run_in_laps(engine: &mut Engine<'_, '_>, input: &[i8], output: &mut [i8]) -> Result<(), EngineError> {
-    engine.reset();
-    let value = engine.plan().output_value();
-    let mut laps = Laps { value, rows: output.chunks_exact_mut(engine.plan().output().row_len().max(1)) };
-    for row in input.chunks_exact(engine.plan().input().row_len().max(1)) {
-        engine.push_with(|slot| slot.iter_mut().zip(row).for_each(|(to, from)| *to = *from), &mut laps)?;
-    }
-    Ok(())
-}
-
-/// Marks laps, so that they alternate: what lies between two steps, a step, what lies between, and so on. Collects the
-/// output rows, which come in order.
-struct Laps<'o> {
-    value: u16,
-    rows: core::slice::ChunksExactMut<'o, i8>,
-}
-
-impl Observer for Laps<'_> {
-    #[inline(always)]
-    fn step_begins(&mut self, _step: u16) {
-        markers::lap();
-    }
-
-    #[inline(always)]
-    fn step_ends(&mut self, _step: u16) {
-        markers::lap();
-    }
-
-    fn row(&mut self, _step: u16, value: u16, _row: u32, elements: &[i8]) {
-        if value == self.value
-            && let Some(row) = self.rows.next()
-        {
-            row.iter_mut().zip(elements).for_each(|(to, from)| *to = *from);
-        }
-    }
 }

@@ -6,12 +6,16 @@
 
 #![no_std]
 
+#[cfg(feature = "audio")]
 mod audio;
 mod board;
 mod infer;
 mod markers;
 mod pool;
+#[cfg(feature = "profile")]
+mod profile;
 mod report;
+#[cfg(feature = "self-test")]
 mod self_test;
 mod stack;
 
@@ -45,6 +49,7 @@ pub fn crash() -> ! {
 }
 
 fn work(board: Board<impl OutputPin>, report: &mut Report) -> Result<(), Status> {
+    #[cfg_attr(not(feature = "audio"), expect(unused_variables, reason = "only sound lights it"))]
     let Board { mailbox, memory, led } = board;
     let request = Request::from_bytes(mailbox).ok_or(Status::BadRequest)?;
     let part = |offset: u32, len: u32| {
@@ -66,10 +71,15 @@ fn work(board: Board<impl OutputPin>, report: &mut Report) -> Result<(), Status>
     let pool = Pool::new(memory);
     match request.mode {
         Mode::Load => Ok(()),
-        Mode::Infer => infer::run(&job, pool, report, false),
-        Mode::Profile => infer::run(&job, pool, report, true),
+        Mode::Infer => infer::run(&job, pool, report, |engine, input, output| engine.run(input, output)),
+        #[cfg(feature = "profile")]
+        Mode::Profile => infer::run(&job, pool, report, profile::run_in_laps),
+        #[cfg(feature = "self-test")]
         Mode::SelfTest => self_test::run(&job, pool, report),
+        #[cfg(feature = "audio")]
         Mode::Audio => audio::run(&job, pool, report, led),
+        #[cfg(not(all(feature = "profile", feature = "self-test", feature = "audio")))]
+        _ => Err(Status::NotLinked),
     }
 }
 

@@ -7,8 +7,8 @@
 use core::arch::asm;
 
 macro_rules! markers {
-    ($( $(#[$doc:meta])* $name:ident: $thumb:literal, $riscv:literal; )*) => {$(
-        $(#[$doc])*
+    ($( $(#[$attribute:meta])* $name:ident: $thumb:literal, $riscv:literal; )*) => {$(
+        $(#[$attribute])*
         #[inline(always)]
         pub fn $name() {
             // SAFETY: executed as NOP: no register, no memory changes. Without `nomem`, so that no memory access moves
@@ -31,6 +31,7 @@ markers! {
     start: "0xbf50", "0x6a1";
     /// Ends the region.
     stop: "0xbf60", "0x6a2";
+    #[cfg(feature = "profile")]
     /// Ends a lap of the region and begins the next.
     lap: "0xbf70", "0x6a3";
 }

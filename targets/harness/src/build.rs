@@ -1,7 +1,7 @@
 //! Builds the firmware and the counter plugin from the source tree.
 
 use crate::toolchain::{Toolchain, clean, home, tail, target_dir};
-use crate::{HarnessError, Target};
+use crate::{HarnessError, Parts, Target};
 use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, elf};
 use residua_mailbox::MAILBOX_SYMBOLS;
 use std::collections::HashMap;
@@ -29,21 +29,21 @@ pub(crate) struct Built {
     pub plugin: PathBuf,
 }
 
-/// Builds the firmware of a target, or finds it built.
+/// Builds a firmware for a target, or finds it built.
 ///
 /// # Errors
 /// A tool is missing or the build fails.
-pub fn firmware(target: Target) -> Result<Firmware, HarnessError> {
+pub fn firmware(target: Target, parts: &Parts) -> Result<Firmware, HarnessError> {
     let description = target.description();
     let toolchain = Toolchain::find(description.triple)?;
     let folder = target_dir()?;
     fs::create_dir_all(&folder).map_err(HarnessError::io(folder.display().to_string()))?;
-    let elf = folder.join(format!("{target}.elf"));
-    // Cargo gives the firmware of all boards one name: it is copied away before another process builds another.
+    let elf = folder.join(format!("{target}-{}.elf", parts.label()));
+    // Cargo gives all firmware one name: it is copied away before another process builds another.
     let lock = folder.join("firmware.lock");
     let locked = File::create(&lock).and_then(|file| file.lock().map(|()| file));
     let _locked = locked.map_err(HarnessError::io(lock.display().to_string()))?;
-    compile(&mut target.firmware_command(&toolchain, "build")?, &format!("the firmware for {target}"))?;
+    compile(&mut target.firmware_command(&toolchain, "build", parts)?, &format!("the firmware for {target}"))?;
     let built = target.firmware_target_dir()?.join(description.triple).join("release").join(description.firmware.1);
     replace(&built, &elf)?;
     inspect(elf)
@@ -56,16 +56,21 @@ fn replace(from: &Path, to: &Path) -> Result<(), HarnessError> {
     copied.map_err(HarnessError::io(format!("{} to {}", from.display(), to.display())))
 }
 
-/// Builds firmware and plugin; once in the life of the process for each target.
-pub(crate) fn build(target: Target) -> Result<Built, HarnessError> {
-    static BUILT: Mutex<Option<HashMap<Target, Built>>> = Mutex::new(None);
+/// Builds firmware and plugin; once in the life of the process for each target and set of parts.
+pub(crate) fn build(target: Target, parts: Parts) -> Result<Built, HarnessError> {
+    static BUILT: Mutex<Option<HashMap<(Target, Parts), Built>>> = Mutex::new(None);
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let built = built.get_or_insert_default();
-    if let Some(built) = built.get(&target) {
+    let plugin = match built.values().next() {
+        Some(other) => other.plugin.clone(),
+        None => counter()?,
+    };
+    let key = (target, parts);
+    if let Some(built) = built.get(&key) {
         return Ok(built.clone());
     }
-    let new = Built { firmware: firmware(target)?, plugin: counter()? };
-    built.insert(target, new.clone());
+    let new = Built { firmware: firmware(target, &key.1)?, plugin };
+    built.insert(key, new.clone());
     Ok(new)
 }
 

@@ -1,6 +1,6 @@
 //! The source tree, and the compilers that build firmware from it.
 
-use crate::{HarnessError, Target};
+use crate::{HarnessError, Parts, Target};
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ impl Target {
         if toolchain != Toolchain::Installed {
             return Ok(None);
         }
-        let mut clippy = self.firmware_command(&toolchain, "clippy")?;
+        let mut clippy = self.firmware_command(&toolchain, "clippy", &Parts::all())?;
         clippy.args(["--", "--deny", "warnings"]);
         Ok(Some(clippy))
     }
@@ -60,12 +60,18 @@ impl Target {
     }
 
     /// A command of cargo on the firmware: in release, for this core and board.
-    pub(crate) fn firmware_command(self, toolchain: &Toolchain, command: &str) -> Result<Command, HarnessError> {
+    pub(crate) fn firmware_command(
+        self,
+        toolchain: &Toolchain,
+        command: &str,
+        parts: &Parts,
+    ) -> Result<Command, HarnessError> {
         let description = self.description();
+        let features: Vec<_> = [description.board.to_owned()].into_iter().chain(parts.features()).collect();
         let mut cargo = toolchain.cargo();
         cargo
             .current_dir(self.firmware_folder()?)
-            .args([command, "--quiet", "--release", "--target", description.triple, "--features", description.board])
+            .args([command, "--quiet", "--release", "--target", description.triple, "--features", &features.join(",")])
             .arg("--target-dir")
             .arg(self.firmware_target_dir()?)
             // Without it defmt leaves out all messages.

@@ -3,7 +3,7 @@
 mod pooling;
 
 use pooling::{COLUMNS, Pooling, ROWS};
-use residua_harness::{Target, counter, firmware, home};
+use residua_harness::{Parts, Target, counter, firmware, home};
 use residua_mailbox::{Mode, Request};
 use std::fs;
 use std::path::Path;
@@ -58,7 +58,7 @@ fn mailbox(mode: Mode) -> Vec<u8> {
 
 /// Boots the firmware with a plugin; what that wrote.
 fn count(folder: &Path, target: Target, machine: &str, plugin: &str) -> String {
-    let firmware = firmware(target).unwrap();
+    let firmware = firmware(target, &Parts::all()).unwrap();
     let status = Command::new("qemu-system-arm")
         .current_dir(folder)
         .args(["-M", machine, "-cpu", target.name(), "-display", "none", "-serial", "null", "-monitor", "none"])

@@ -136,12 +136,14 @@ pub enum Status {
     NoFrontEnd,
     /// The engine refused to start or to run; the log has the reason.
     EngineError,
+    /// The firmware was built without the mode that the request asks for.
+    NotLinked,
     /// The firmware panicked or the core faulted. The report is cut off; only the exit code says so.
     Crashed,
 }
 
 impl Status {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Done,
         Self::BadRequest,
         Self::BadPlan,
@@ -149,6 +151,7 @@ impl Status {
         Self::BadInput,
         Self::NoFrontEnd,
         Self::EngineError,
+        Self::NotLinked,
         Self::Crashed,
     ];
 
