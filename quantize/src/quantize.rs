@@ -206,6 +206,7 @@ impl Quantizer<'_> {
             output: node.output,
             constants: form.constants,
             sums: form.sums,
+            scratch_words: 0,
             macs: node.macs,
         })
     }
@@ -260,7 +261,8 @@ impl Quantizer<'_> {
             let mut scale = f64::from(largest) / 127.0;
             // A channel with tiny weights and a large bias gives up weight precision, which it does not need.
             scale = scale.max(f64::from(bias.abs()) / (input_scale * MAX_BIAS)).max(1e-30);
-            let q: Vec<i8> = kernel.iter().map(|&w| (f64::from(w) / scale).round().clamp(-127.0, 127.0) as i8).collect();
+            let q: Vec<i8> =
+                kernel.iter().map(|&w| (f64::from(w) / scale).round().clamp(-127.0, 127.0) as i8).collect();
             let sum: i64 = q.iter().map(|&w| i64::from(w)).sum();
             let folded = (f64::from(bias) / (input_scale * scale)).round() as i64 - i64::from(input.zero_point) * sum;
             biases.push(folded as i32);
@@ -318,15 +320,15 @@ impl Quantizer<'_> {
         let out = f64::from(output.scale);
         let factors: Vec<f64> = scale.iter().map(|&s| f64::from(s) * f64::from(input.scale) / out).collect();
         let zero = f64::from(input.zero_point);
-        let offsets: Vec<f64> =
-            offset.iter().zip(&factors).map(|(&o, f)| f64::from(o) / out - zero * f).collect();
+        let offsets: Vec<f64> = offset.iter().zip(&factors).map(|(&o, f)| f64::from(o) / out - zero * f).collect();
         // Rounding may move numbers by one half beyond the limits that are checked here, hence the margins.
         let (multipliers, shift) =
             self.small_multipliers(&factors, f64::from((1 << 22) - 1), &offsets, f64::from((1 << 29) - (1 << 10)))?;
         let unit = f64::from(shift).exp2();
-        let exact = multipliers.iter().zip(offset).map(|(&m, &o)| {
-            (f64::from(o) / out * unit).round() as i32 - i32::from(input.zero_point) * m
-        });
+        let exact = multipliers
+            .iter()
+            .zip(offset)
+            .map(|(&m, &o)| (f64::from(o) / out * unit).round() as i32 - i32::from(input.zero_point) * m);
         let numbers = exact.chain(multipliers.iter().copied()).collect();
         let constants = Constants { channel_parameters: numbers, ..Constants::default() };
         Ok(Form { operator: "Affine", shift, parameters: [0; 2], constants, sums: 0, groups: 0 })
@@ -381,9 +383,19 @@ mod tests {
 
     #[test]
     fn every_operator_that_is_emitted_has_a_code() {
-        for name in
-            ["Convolution", "Depthwise", "Pointwise", "Dense", "Add", "MaxPool", "AveragePool", "MeanPool", "Affine", "Table", "Softmax"]
-        {
+        for name in [
+            "Convolution",
+            "Depthwise",
+            "Pointwise",
+            "Dense",
+            "Add",
+            "MaxPool",
+            "AveragePool",
+            "MeanPool",
+            "Affine",
+            "Table",
+            "Softmax",
+        ] {
             assert!(code(name) > 0, "{name}");
         }
     }

@@ -10,7 +10,7 @@ use residua_quantize::aligned::AlignedBytes;
 use residua_quantize::lower::{RowGraph, RowNode, RowOperator, RowValue};
 use residua_quantize::qgraph::QGraph;
 use residua_quantize::quantize::quantize;
-use residua_quantize::schedule::{place, schedule};
+use residua_quantize::schedule::{Heads, place, schedule};
 use residua_quantize::write::{Extras, write};
 use residua_quantize::{reference, simulate};
 
@@ -64,7 +64,8 @@ impl Builder {
             window.pads[axis] = self.random.below(extent);
             window.pads[axis + 2] = self.random.below(extent).max(extent.saturating_sub(size + window.pads[axis]));
             // The last window starts inside the input.
-            let over = |w: &Window| (size + w.pads[axis] + w.pads[axis + 2] - extent) / w.strides[axis] * w.strides[axis];
+            let over =
+                |w: &Window| (size + w.pads[axis] + w.pads[axis + 2] - extent) / w.strides[axis] * w.strides[axis];
             while over(&window) >= size + window.pads[axis] {
                 window.strides[axis] += 1;
             }
@@ -113,8 +114,7 @@ impl Builder {
         let shape = self.graph.values[input].shape;
         let [kernel, dilation] = [1 + 2 * self.random.below(3), 1 + self.random.below(2)];
         let same = (kernel - 1) / 2 * dilation;
-        let window =
-            Window { kernel: [kernel; 2], strides: [1; 2], dilations: [dilation; 2], pads: [same; 4] };
+        let window = Window { kernel: [kernel; 2], strides: [1; 2], dilations: [dilation; 2], pads: [same; 4] };
         let mut branch = input;
         for _ in 0..1 + self.random.below(2) {
             let groups = if self.random.below(2) == 0 { shape[2] } else { 1 };
@@ -194,7 +194,9 @@ proptest! {
             segment += u16::from(s > 0 && splits >> (s % 64) & 1 == 1);
             segment
         }).collect();
-        for schedule in [place(&graph, random_split), schedule(&graph)] {
+        let [passing, all] = [Heads::Passing, Heads::All].map(|heads| place(&graph, &random_split, heads));
+        for schedule in [passing, all, schedule(&graph)] {
+            prop_assert!(schedule.arena_len >= schedule.lower_bound);
             let bytes = write(&graph, &schedule, &Extras::default()).unwrap();
             let plan = Plan::load(&bytes).unwrap();
             let input = input(&plan, seed);

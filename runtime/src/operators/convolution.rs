@@ -86,7 +86,7 @@ impl RowOperator for Convolution<'_> {
         &self.geometry
     }
 
-    fn row(&self, window: &RowWindow<'_>, out: &mut [i8]) {
+    fn row(&self, window: &RowWindow<'_>, _scratch: &mut [u32], out: &mut [i8]) {
         let [_, taps] = self.geometry.kernel;
         let kernel_row = taps.wrapping_mul(self.inputs).max(1);
         let kernel = kernel_row.wrapping_mul(self.geometry.kernel[0]).max(1);

@@ -53,9 +53,14 @@ pub trait RowOperator {
         0
     }
 
-    /// Computes one output row from its window.
-    fn row(&self, window: &RowWindow<'_>, out: &mut [i8]) {
-        let _ = (window, out);
+    /// Words of scratch that [`RowOperator::row`] needs. Nothing is kept in them from row to row.
+    fn scratch_words(&self) -> usize {
+        0
+    }
+
+    /// Computes one output row from its window. `scratch` has [`RowOperator::scratch_words`] words, of any content.
+    fn row(&self, window: &RowWindow<'_>, scratch: &mut [u32], out: &mut [i8]) {
+        let _ = (window, scratch, out);
     }
 
     /// Adds an input row to the sums of output row `y`; `tap` is the row's place in the window, which starts with 0 or,
@@ -142,16 +147,20 @@ operators! {
 
 impl Operator<'_> {
     /// Bytes of sums that the operator needs in the arena.
-    pub(crate) fn scratch_len(&self) -> usize {
+    pub(crate) fn sums_len(&self) -> usize {
         self.as_row_operator().sums().saturating_mul(4)
     }
 
-    /// `Some` if the input rings hold the rows that one output row needs.
-    pub(crate) fn check_rings(&self, plan: &Plan<'_>, step: &StepRecord) -> Option<()> {
+    /// Bytes of scratch that the operator needs in the arena while it computes a row.
+    pub(crate) fn scratch_len(&self) -> usize {
+        self.as_row_operator().scratch_words().saturating_mul(4)
+    }
+
+    /// Rows of the input that one output row needs at once.
+    pub(crate) fn window_rows(&self) -> u64 {
         let operator = self.as_row_operator();
-        let ring = plan.value(step.input)?.ring;
         let window = if operator.sums() > 0 { 1 } else { operator.geometry().span() };
-        (u64::from(ring) >= window.min(operator.geometry().rows_in.into())).then_some(())
+        window.min(operator.geometry().rows_in.into())
     }
 }
 

@@ -42,7 +42,7 @@ impl RowOperator for Pointwise<'_> {
         &self.geometry
     }
 
-    fn row(&self, window: &RowWindow<'_>, out: &mut [i8]) {
+    fn row(&self, window: &RowWindow<'_>, _scratch: &mut [u32], out: &mut [i8]) {
         let inputs = self.geometry.channels_in.max(1);
         let stride = inputs.wrapping_mul(self.geometry.stride[1] as usize).max(1);
         let pixels = window.tap(0).unwrap_or(&[]).chunks(stride);

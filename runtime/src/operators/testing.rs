@@ -104,10 +104,11 @@ pub fn rows_equal_reference(
     let mut expected = std::vec![0i8; g.rows_out as usize * g.row_out()];
     let mut out = expected.clone();
     operator.reference(&input, second.unwrap_or(&[]), &mut expected);
+    let mut scratch = std::vec![0u32; operator.scratch_words()];
     for (y, row) in out.chunks_exact_mut(g.row_out()).enumerate() {
         let y = y as u32;
         if operator.sums() == 0 {
-            operator.row(&g.window(&input, second, y), row);
+            operator.row(&g.window(&input, second, y), &mut scratch, row);
         } else {
             let mut sums = std::vec![0i32; operator.sums()];
             for tap in 0..g.kernel[0] {
