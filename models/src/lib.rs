@@ -1,4 +1,11 @@
 //! What a float model is: graph, ONNX import and export, data, front-end design, reference models, training.
 
+pub mod evaluate;
+#[cfg(feature = "onnx")]
+pub mod execute;
 pub mod frontend;
 pub mod graph;
+#[cfg(feature = "onnx")]
+pub mod onnx;
+pub mod rewrite;
+pub mod shape;

@@ -9,7 +9,7 @@ use crate::schedule::{Schedule, schedule};
 use crate::write::{Extras, write};
 use rayon::prelude::*;
 use residua::plan::PlanError;
-use residua_models::execute::{ExecuteError, Executor};
+use residua_models::execute::{ExecuteError, GraphExecutor};
 use residua_models::frontend::{FrontEndSpec, FrontEndSpecError};
 use residua_models::graph::Graph;
 use residua_models::{onnx, rewrite};
@@ -107,12 +107,12 @@ impl Model {
         if inputs.is_empty() {
             return Err(CompileError::NoCalibration);
         }
-        let executor = Executor::new(&self.graph)?;
+        let executor = GraphExecutor::new(&self.graph)?;
         let empty = || vec![Histogram::default(); self.rows.values.len()];
         let histograms = inputs
             .par_iter()
             .try_fold(empty, |mut histograms, input| {
-                let values = executor.run_all(&[input])?;
+                let values = executor.run(&[input.as_slice()])?;
                 for (histogram, row_value) in histograms.iter_mut().zip(&self.rows.values) {
                     histogram.extend(values[row_value.source.0].iter().copied());
                 }

@@ -12,6 +12,11 @@ impl<'a> Attributes<'a> {
         Attributes(&node.attribute)
     }
 
+    /// Whether there is an attribute of that name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|a| a.name == name)
+    }
+
     /// The attribute of that name and type. Files older than the type field leave it undefined.
     fn find(&self, name: &str, kind: AttributeType) -> Result<Option<&'a AttributeProto>, String> {
         let Some(attribute) = self.0.iter().find(|a| a.name == name) else { return Ok(None) };

@@ -48,9 +48,7 @@ impl Constant {
     pub(super) fn weights(&self) -> Result<Vec<f32>, ImportError> {
         let values = self.floats();
         match values.iter().position(|v| !v.is_finite()) {
-            Some(element) => {
-                Err(ImportError::NotFinite { tensor: self.name.clone(), element, value: values[element] })
-            }
+            Some(element) => Err(ImportError::NotFinite { tensor: self.name.clone(), element, value: values[element] }),
             None => Ok(values),
         }
     }
@@ -101,7 +99,9 @@ impl Constant {
         };
         let elements = match decode(proto, datatype) {
             Some(elements) => elements,
-            None => return fail(format!("data type {} is not supported, or its bytes are cut", datatype.as_str_name())),
+            None => {
+                return fail(format!("data type {} is not supported, or its bytes are cut", datatype.as_str_name()));
+            }
         };
         if elements.len() != count {
             return fail(format!("dimensions {:?} need {count} elements, the data has {}", proto.dims, elements.len()));
@@ -119,9 +119,7 @@ fn decode(proto: &TensorProto, datatype: tensor_proto::DataType) -> Option<Eleme
     Some(match datatype {
         DataType::Float if is_raw => Elements::Float(whole(4).then(|| chunks(raw, f32::from_le_bytes))?),
         DataType::Float => Elements::Float(proto.float_data.clone()),
-        DataType::Double if is_raw => {
-            Elements::Float(whole(8).then(|| chunks(raw, |b| f64::from_le_bytes(b) as f32))?)
-        }
+        DataType::Double if is_raw => Elements::Float(whole(8).then(|| chunks(raw, |b| f64::from_le_bytes(b) as f32))?),
         DataType::Double => Elements::Float(proto.double_data.iter().map(|&v| v as f32).collect()),
         DataType::Float16 if is_raw => {
             Elements::Float(whole(2).then(|| chunks(raw, |b| f16::from_le_bytes(b).to_f32()))?)

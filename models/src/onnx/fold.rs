@@ -9,8 +9,28 @@ const MAX_FOLDED: usize = 1 << 24;
 
 /// Operators that [`fold`] knows.
 pub(super) const FOLDED: &[&str] = &[
-    "Add", "Cast", "Concat", "Constant", "ConstantOfShape", "DequantizeLinear", "Div", "Expand", "Flatten", "Gather",
-    "Identity", "Mul", "Neg", "Reciprocal", "Reshape", "Shape", "Size", "Slice", "Sqrt", "Squeeze", "Sub", "Transpose",
+    "Add",
+    "Cast",
+    "Concat",
+    "Constant",
+    "ConstantOfShape",
+    "DequantizeLinear",
+    "Div",
+    "Expand",
+    "Flatten",
+    "Gather",
+    "Identity",
+    "Mul",
+    "Neg",
+    "Reciprocal",
+    "Reshape",
+    "Shape",
+    "Size",
+    "Slice",
+    "Sqrt",
+    "Squeeze",
+    "Sub",
+    "Transpose",
     "Unsqueeze",
 ];
 
@@ -137,7 +157,9 @@ pub(super) fn fold(
             }
             done(shape, select(&x.elements, &from)?)
         }
-        "Slice" => slice(input(0)?, &list("starts", 1)?, &list("ends", 2)?, &list("axes", 3)?, optional(4), output).map(Some),
+        "Slice" => {
+            slice(input(0)?, &list("starts", 1)?, &list("ends", 2)?, &list("axes", 3)?, optional(4), output).map(Some)
+        }
         _ => Ok(None),
     }
 }
@@ -186,12 +208,17 @@ fn binary(operator: &str, a: &Constant, b: &Constant, output: &str) -> Result<Co
             if operator == "Div" && b.contains(&0) {
                 return Err("division of constants by zero".into());
             }
-            Elements::Integer(a.iter().zip(&b).map(|(&a, &b)| match operator {
-                "Add" => a.wrapping_add(b),
-                "Sub" => a.wrapping_sub(b),
-                "Mul" => a.wrapping_mul(b),
-                _ => a.wrapping_div(b),
-            }).collect())
+            Elements::Integer(
+                a.iter()
+                    .zip(&b)
+                    .map(|(&a, &b)| match operator {
+                        "Add" => a.wrapping_add(b),
+                        "Sub" => a.wrapping_sub(b),
+                        "Mul" => a.wrapping_mul(b),
+                        _ => a.wrapping_div(b),
+                    })
+                    .collect(),
+            )
         }
         (Elements::Float(a), Elements::Float(b)) => Elements::Float(
             a.iter()
@@ -284,7 +311,11 @@ fn slice(
     let strides = strides(&x.shape);
     let mut from = vec![0usize];
     for (a, indices) in picks.iter().enumerate() {
-        from = from.iter().flat_map(|&base| indices.iter().map(move |&i| (base, i))).map(|(b, i)| b + i * strides[a]).collect();
+        from = from
+            .iter()
+            .flat_map(|&base| indices.iter().map(move |&i| (base, i)))
+            .map(|(b, i)| b + i * strides[a])
+            .collect();
     }
     Ok(Constant::new(output, shape, select(&x.elements, &from)?))
 }

@@ -15,9 +15,9 @@ mod operators;
 mod survey;
 
 pub use error::{ImportError, UnsupportedNode};
-pub use export::{export, export_all_values};
+pub use export::export;
 pub use import::{import, import_file};
-pub use operators::SUPPORTED;
+pub use operators::supported;
 pub use survey::{Survey, ValueSummary, survey};
 
 /// Oldest ONNX operator set that is understood: earlier ones broadcast by other rules.

@@ -54,7 +54,13 @@ pub(super) fn operator_name(node: &NodeProto) -> String {
 
 /// Version of the `ai.onnx` operator set, 0 where the model declares none.
 pub(super) fn opset(proto: &ModelProto) -> i64 {
-    proto.opset_import.iter().filter(|o| matches!(o.domain.as_str(), "" | "ai.onnx")).map(|o| o.version).max().unwrap_or(0)
+    proto
+        .opset_import
+        .iter()
+        .filter(|o| matches!(o.domain.as_str(), "" | "ai.onnx"))
+        .map(|o| o.version)
+        .max()
+        .unwrap_or(0)
 }
 
 /// Checks names and order, and lists the nodes that outputs depend on.
@@ -183,7 +189,9 @@ fn input_shape(input: &ValueInfoProto) -> Result<Vec<usize>, ImportError> {
     }
     match shape.first() {
         None => fail("it is a scalar"),
-        Some(&batch) if batch > 1 => fail(&format!("its batch is fixed to {batch}; export with batch 1 or a symbolic one")),
+        Some(&batch) if batch > 1 => {
+            fail(&format!("its batch is fixed to {batch}; export with batch 1 or a symbolic one"))
+        }
         _ if crate::shape::elements(&shape).is_none() => fail(&format!("shape {shape:?} is absurdly large")),
         _ => Ok(shape),
     }

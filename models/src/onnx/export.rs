@@ -1,0 +1,241 @@
+//! Graphs as ONNX files.
+
+use prost::Message;
+use tract_onnx::pb::attribute_proto::AttributeType;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::Dimension;
+use tract_onnx::pb::tensor_shape_proto::dimension::Value as Size;
+use tract_onnx::pb::type_proto::{Tensor as TensorType, Value as Type};
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
+    TensorShapeProto, TypeProto, ValueInfoProto,
+};
+
+use super::EXPORT_OPSET;
+use crate::graph::{Graph, Node, Operator, ValueId, Window};
+
+/// Version of the file format that goes with [`EXPORT_OPSET`].
+const IR_VERSION: i64 = 8;
+
+/// The bytes of an ONNX file that computes the graph. Metadata travel along.
+pub fn export(graph: &Graph) -> Vec<u8> {
+    let mut exporter = Exporter { graph, names: unique_names(graph), nodes: vec![], constants: vec![] };
+    for node in &graph.nodes {
+        exporter.node(node);
+    }
+    let port = |id: &ValueId| port(&exporter.names[id.0], &graph.value(*id).shape);
+    let graph_proto = GraphProto {
+        name: if graph.name.is_empty() { "residua".into() } else { graph.name.clone() },
+        input: graph.inputs.iter().map(port).collect(),
+        output: graph.outputs.iter().map(port).collect(),
+        node: exporter.nodes,
+        initializer: exporter.constants,
+        ..GraphProto::default()
+    };
+    let metadata = graph.metadata.iter();
+    ModelProto {
+        ir_version: IR_VERSION,
+        opset_import: vec![OperatorSetIdProto { version: EXPORT_OPSET, ..OperatorSetIdProto::default() }],
+        producer_name: "residua".into(),
+        producer_version: env!("CARGO_PKG_VERSION").into(),
+        graph: Some(graph_proto),
+        metadata_props: metadata
+            .map(|(key, value)| StringStringEntryProto { key: key.clone(), value: value.clone() })
+            .collect(),
+        ..ModelProto::default()
+    }
+    .encode_to_vec()
+}
+
+/// A name for each value: its own where no other value has it.
+fn unique_names(graph: &Graph) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    let mut names = Vec::with_capacity(graph.values.len());
+    for (index, value) in graph.values.iter().enumerate() {
+        let mut name = value.name.clone();
+        while name.is_empty() || !seen.insert(name.clone()) {
+            name = format!("{}:{index}", value.name);
+            if !seen.contains(&name) {
+                seen.insert(name.clone());
+                break;
+            }
+        }
+        names.push(name);
+    }
+    names
+}
+
+struct Exporter<'g> {
+    graph: &'g Graph,
+    names: Vec<String>,
+    nodes: Vec<NodeProto>,
+    constants: Vec<TensorProto>,
+}
+
+impl Exporter<'_> {
+    fn node(&mut self, node: &Node) {
+        let input = self.names[node.inputs[0].0].clone();
+        let output = self.names[node.output.0].clone();
+        let rank = self.graph.value(node.inputs[0]).shape.len();
+        match &node.operator {
+            Operator::Convolution { weight, bias, window, groups, pad_value } => {
+                let (input, bias) = match pad_value {
+                    Some(pads) => {
+                        // conv(x) with padding p = conv(x − p) with zero padding + Σ w·p.
+                        let shifted = self.with_channels("Sub", &input, &output, "pad", pads, rank);
+                        (shifted, padded_bias(weight.data.as_slice(), bias, *groups, pads))
+                    }
+                    None => (input, bias.clone()),
+                };
+                let weight = self.constant(&output, "weight", &weight.shape, &weight.data);
+                let bias = self.constant(&output, "bias", &[bias.len()], &bias);
+                let mut attributes = window_attributes(window);
+                attributes.push(ints("dilations", &window.dilations));
+                attributes.push(int("group", *groups));
+                self.push("Conv", &node.name, &[&input, &weight, &bias], &output, attributes);
+            }
+            Operator::Dense { weight, bias } if rank == 2 => {
+                let weight = self.constant(&output, "weight", &weight.shape, &weight.data);
+                let bias = self.constant(&output, "bias", &[bias.len()], bias);
+                self.push("Gemm", &node.name, &[&input, &weight, &bias], &output, vec![int("transB", 1)]);
+            }
+            Operator::Dense { weight, bias } => {
+                let (outputs, inputs) = (weight.shape[0], weight.shape[1]);
+                let transposed: Vec<f32> =
+                    (0..inputs).flat_map(|i| (0..outputs).map(move |o| weight.data[o * inputs + i])).collect();
+                let weight = self.constant(&output, "weight", &[inputs, outputs], &transposed);
+                let bias = self.constant(&output, "bias", &[outputs], bias);
+                let product = format!("{output}/product");
+                self.push("MatMul", &format!("{}/product", node.name), &[&input, &weight], &product, vec![]);
+                self.push("Add", &node.name, &[&product, &bias], &output, vec![]);
+            }
+            Operator::Affine { scale, offset } => {
+                let scaled = self.with_channels("Mul", &input, &output, "scale", scale, rank);
+                let offset = self.constant(&output, "offset", &channel_shape(offset.len(), rank), offset);
+                self.push("Add", &node.name, &[&scaled, &offset], &output, vec![]);
+            }
+            Operator::Add => {
+                let second = self.names[node.inputs[1].0].clone();
+                self.push("Add", &node.name, &[&input, &second], &output, vec![]);
+            }
+            Operator::Clamp { min, max } if *min == 0.0 && *max == f32::INFINITY => {
+                self.push("Relu", &node.name, &[&input], &output, vec![]);
+            }
+            Operator::Clamp { min, max } => {
+                let min = self.constant(&output, "min", &[], &[*min]);
+                let max = self.constant(&output, "max", &[], &[*max]);
+                self.push("Clip", &node.name, &[&input, &min, &max], &output, vec![]);
+            }
+            Operator::MaxPool { window } => {
+                let mut attributes = window_attributes(window);
+                attributes.push(ints("dilations", &window.dilations));
+                self.push("MaxPool", &node.name, &[&input], &output, attributes);
+            }
+            Operator::AveragePool { window, count_include_pad } => {
+                let mut attributes = window_attributes(window);
+                attributes.push(int("count_include_pad", usize::from(*count_include_pad)));
+                self.push("AveragePool", &node.name, &[&input], &output, attributes);
+            }
+            Operator::Softmax { axis } => {
+                self.push("Softmax", &node.name, &[&input], &output, vec![int("axis", *axis)]);
+            }
+            Operator::Transpose { permutation } => {
+                self.push("Transpose", &node.name, &[&input], &output, vec![ints("perm", permutation)]);
+            }
+            Operator::Reshape => {
+                let shape = self.graph.value(node.output).shape.iter().map(|&d| d as i64).collect::<Vec<_>>();
+                let name = format!("{output}/shape");
+                self.constants.push(TensorProto {
+                    name: name.clone(),
+                    dims: vec![shape.len() as i64],
+                    data_type: DataType::Int64 as i32,
+                    raw_data: shape.iter().flat_map(|d| d.to_le_bytes()).collect(),
+                    ..TensorProto::default()
+                });
+                self.push("Reshape", &node.name, &[&input, &name], &output, vec![]);
+            }
+        }
+    }
+
+    /// A node that combines the input with one number a channel; the name of its output.
+    fn with_channels(
+        &mut self,
+        operator: &str,
+        input: &str,
+        output: &str,
+        what: &str,
+        numbers: &[f32],
+        rank: usize,
+    ) -> String {
+        let constant = self.constant(output, what, &channel_shape(numbers.len(), rank), numbers);
+        let result = format!("{output}/{what}ed");
+        self.push(operator, &result, &[input, &constant], &result, vec![]);
+        result
+    }
+
+    fn constant(&mut self, owner: &str, what: &str, shape: &[usize], data: &[f32]) -> String {
+        let name = format!("{owner}/{what}");
+        self.constants.push(TensorProto {
+            name: name.clone(),
+            dims: shape.iter().map(|&d| d as i64).collect(),
+            data_type: DataType::Float as i32,
+            raw_data: data.iter().flat_map(|f| f.to_le_bytes()).collect(),
+            ..TensorProto::default()
+        });
+        name
+    }
+
+    fn push(&mut self, operator: &str, name: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) {
+        self.nodes.push(NodeProto {
+            name: name.into(),
+            op_type: operator.into(),
+            input: inputs.iter().map(ToString::to_string).collect(),
+            output: vec![output.into()],
+            attribute,
+            ..NodeProto::default()
+        });
+    }
+}
+
+/// `bias + Σ w · p` for each output, `p` the padding value of the input channel.
+fn padded_bias(weights: &[f32], bias: &[f32], groups: usize, pads: &[f32]) -> Vec<f32> {
+    let fan_in = weights.len() / bias.len().max(1);
+    let inputs = pads.len() / groups.max(1);
+    let (taps, outputs) = (fan_in / inputs.max(1), bias.len() / groups.max(1));
+    let kernels = weights.chunks_exact(fan_in.max(1)).zip(bias).enumerate();
+    kernels
+        .map(|(o, (kernel, bias))| {
+            let pads = &pads[o / outputs.max(1) * inputs..];
+            let sum: f64 =
+                kernel.iter().enumerate().map(|(i, &w)| f64::from(w) * f64::from(pads[i / taps.max(1)])).sum();
+            (f64::from(*bias) + sum) as f32
+        })
+        .collect()
+}
+
+/// `[1, channels, 1, ..]`.
+fn channel_shape(channels: usize, rank: usize) -> Vec<usize> {
+    (0..rank).map(|axis| if axis == 1 { channels } else { 1 }).collect()
+}
+
+fn window_attributes(window: &Window) -> Vec<AttributeProto> {
+    vec![ints("kernel_shape", &window.kernel), ints("strides", &window.strides), ints("pads", &window.pads)]
+}
+
+fn int(name: &str, value: usize) -> AttributeProto {
+    let i = value as i64;
+    AttributeProto { name: name.into(), r#type: AttributeType::Int as i32, i, ..AttributeProto::default() }
+}
+
+fn ints(name: &str, values: &[usize]) -> AttributeProto {
+    let ints = values.iter().map(|&v| v as i64).collect();
+    AttributeProto { name: name.into(), r#type: AttributeType::Ints as i32, ints, ..AttributeProto::default() }
+}
+
+fn port(name: &str, shape: &[usize]) -> ValueInfoProto {
+    let size = |&d: &usize| Dimension { value: Some(Size::DimValue(d as i64)), ..Dimension::default() };
+    let shape = Some(TensorShapeProto { dim: shape.iter().map(size).collect() });
+    let tensor = TensorType { elem_type: DataType::Float as i32, shape };
+    let r#type = TypeProto { value: Some(Type::TensorType(tensor)), ..TypeProto::default() };
+    ValueInfoProto { name: name.into(), r#type: Some(r#type), ..ValueInfoProto::default() }
+}

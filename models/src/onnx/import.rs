@@ -1,0 +1,228 @@
+//! From a checked file to a graph: constants are folded, every other node goes through its line of the operator table.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use tract_onnx::pb::{ModelProto, NodeProto};
+
+use super::attributes::Attributes;
+use super::constant::{Constant, Elements};
+use super::error::{ImportError, UnsupportedNode};
+use super::fold::{self, FOLDED};
+use super::model::{Structure, decode, node_name, operator_name, structure};
+use super::operators::{self, Builder, Call, Operand, Reject};
+use crate::graph::{Graph, ValueId};
+
+/// Imports a model from the bytes of an ONNX file.
+///
+/// # Errors
+/// The first thing wrong with the file, or all nodes that are not supported.
+pub fn import(bytes: &[u8]) -> Result<Graph, ImportError> {
+    let proto = decode(bytes)?;
+    let structure = structure(&proto)?;
+    let (graph, unsupported) = build(&proto, &structure)?;
+    if unsupported.is_empty() { Ok(graph) } else { Err(ImportError::Unsupported(unsupported)) }
+}
+
+/// Imports a model from an ONNX file.
+///
+/// # Errors
+/// The file cannot be read, or as [`import`].
+pub fn import_file(path: &Path) -> Result<Graph, ImportError> {
+    let bytes = std::fs::read(path).map_err(|source| ImportError::Io { path: path.into(), source })?;
+    import(&bytes)
+}
+
+/// The graph as far as it can be built, and the nodes that cannot be expressed.
+pub(super) fn build(
+    proto: &ModelProto,
+    structure: &Structure<'_>,
+) -> Result<(Graph, Vec<UnsupportedNode>), ImportError> {
+    let mut importer = Importer::new(proto, structure)?;
+    for node in &structure.order {
+        importer.node(node)?;
+    }
+    importer.finish(structure)
+}
+
+/// What is known of a name in the file.
+#[derive(Clone, Debug)]
+enum Known {
+    Constant(Constant),
+    Value(ValueId),
+    /// Depends on a node that is not supported.
+    Unknown,
+}
+
+struct Importer<'a> {
+    builder: Builder,
+    opset: i64,
+    known: HashMap<&'a str, Known>,
+    unsupported: Vec<UnsupportedNode>,
+}
+
+impl<'a> Importer<'a> {
+    fn new(proto: &ModelProto, structure: &Structure<'a>) -> Result<Self, ImportError> {
+        let mut graph = Graph { name: structure.graph.name.clone(), ..Graph::default() };
+        graph.metadata = proto.metadata_props.iter().map(|p| (p.key.clone(), p.value.clone())).collect();
+        let mut known = HashMap::new();
+        for (&name, &tensor) in &structure.initializers {
+            known.insert(name, Known::Constant(Constant::read(tensor, name)?));
+        }
+        for input in &structure.inputs {
+            if let Some(datatype) = input.datatype.filter(|&t| !operators::is_input_type(t)) {
+                let reason = format!("it has elements of type {}, which cannot be fed", datatype.as_str_name());
+                return Err(ImportError::Input { value: input.name.into(), reason });
+            }
+            let id = graph.add_value(input.name, input.shape.clone());
+            graph.inputs.push(id);
+            known.insert(input.name, Known::Value(id));
+        }
+        Ok(Self { builder: Builder::new(graph), opset: structure.opset, known, unsupported: vec![] })
+    }
+
+    fn node(&mut self, node: &'a NodeProto) -> Result<(), ImportError> {
+        if self.fold(node)? {
+            return Ok(());
+        }
+        let operator = operator_name(node);
+        let handler = operators::find(&operator);
+        let inputs = node.input.iter().map(|name| self.known.get(name.as_str()));
+        let unknown = inputs.clone().flatten().any(|k| matches!(k, Known::Unknown));
+        let operands: Vec<Option<Operand<'_>>> = inputs
+            .map(|known| match known {
+                Some(Known::Constant(constant)) => Some(Operand::Constant(constant)),
+                Some(Known::Value(id)) => Some(Operand::Value(*id)),
+                Some(Known::Unknown) | None => None,
+            })
+            .collect();
+        let call = Call {
+            name: node_name(node),
+            attributes: Attributes::of(node),
+            operands: &operands,
+            outputs: &node.output,
+            opset: self.opset,
+        };
+        let result = match handler {
+            None => Err(operators::unknown(&operator)),
+            Some(_) if unknown => Ok(vec![]),
+            Some(handler) => handler(&mut self.builder, &call),
+        };
+        let outputs = match result {
+            Ok(values) => values,
+            Err(Reject::Unsupported { reason, nearest }) => {
+                let shape = operands.iter().flatten().find_map(|o| match o {
+                    Operand::Value(id) => Some(self.builder.shape(*id).to_vec()),
+                    Operand::Constant(_) => None,
+                });
+                let node = node_name(node).to_string();
+                self.unsupported.push(UnsupportedNode { node, operator: operator.clone(), shape, reason, nearest });
+                vec![]
+            }
+            Err(Reject::Invalid(reason)) => {
+                return Err(ImportError::Invalid { node: node_name(node).into(), operator, reason });
+            }
+            Err(Reject::Import(error)) => return Err(error),
+        };
+        for (index, name) in node.output.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+            self.known.insert(name, outputs.get(index).map_or(Known::Unknown, |&id| Known::Value(id)));
+        }
+        Ok(())
+    }
+
+    /// Computes a node all of whose inputs are constant, and shapes, which always are; true if that was done.
+    fn fold(&mut self, node: &'a NodeProto) -> Result<bool, ImportError> {
+        let [output] = node.output.as_slice() else { return Ok(false) };
+        let operator = operator_name(node);
+        let fail =
+            |reason: String| ImportError::Invalid { node: node_name(node).into(), operator: operator.clone(), reason };
+        let attributes = Attributes::of(node);
+        let folded = match operator.as_str() {
+            "Constant" => {
+                Some(constant(attributes, output)?.ok_or_else(|| fail("it has no value that is understood".into()))?)
+            }
+            "Shape" | "Size" => {
+                let Some(Known::Value(id)) = node.input.first().and_then(|name| self.known.get(name.as_str())) else {
+                    return self.fold_constants(node, &operator, attributes, output).map_err(fail);
+                };
+                // Only the shape of this stand-in is looked at.
+                let shape = self.builder.shape(*id).to_vec();
+                let count = shape.iter().product();
+                let whole = Constant::new(output.as_str(), shape, Elements::Integer(vec![0; count]));
+                fold::fold(&operator, attributes, &[Some(&whole)], output).map_err(fail)?
+            }
+            _ => return self.fold_constants(node, &operator, attributes, output).map_err(fail),
+        };
+        Ok(self.keep(output, folded))
+    }
+
+    fn fold_constants(
+        &mut self,
+        node: &'a NodeProto,
+        operator: &str,
+        attributes: Attributes<'_>,
+        output: &'a str,
+    ) -> Result<bool, String> {
+        if !FOLDED.contains(&operator) {
+            return Ok(false);
+        }
+        let mut inputs = Vec::with_capacity(node.input.len());
+        for name in &node.input {
+            match self.known.get(name.as_str()) {
+                Some(Known::Constant(constant)) => inputs.push(Some(constant)),
+                None if name.is_empty() => inputs.push(None),
+                _ => return Ok(false),
+            }
+        }
+        let folded = fold::fold(operator, attributes, &inputs, output)?;
+        Ok(self.keep(output, folded))
+    }
+
+    fn keep(&mut self, output: &'a str, folded: Option<Constant>) -> bool {
+        let done = folded.is_some();
+        if let Some(constant) = folded {
+            self.known.insert(output, Known::Constant(constant));
+        }
+        done
+    }
+
+    fn finish(mut self, structure: &Structure<'_>) -> Result<(Graph, Vec<UnsupportedNode>), ImportError> {
+        for output in &structure.graph.output {
+            match self.known.get(output.name.as_str()) {
+                Some(Known::Value(id)) => self.builder.graph.outputs.push(*id),
+                Some(Known::Constant(_)) => {
+                    let reason = "it is a constant: nothing is computed".into();
+                    return Err(ImportError::Input { value: output.name.clone(), reason });
+                }
+                Some(Known::Unknown) => {}
+                None => {
+                    let reader = "the list of graph outputs".into();
+                    return Err(ImportError::UndefinedValue { value: output.name.clone(), reader });
+                }
+            }
+        }
+        Ok((self.builder.graph, self.unsupported))
+    }
+}
+
+/// The value of a `Constant` node in any of the forms that hold numbers.
+fn constant(attributes: Attributes<'_>, name: &str) -> Result<Option<Constant>, ImportError> {
+    let fail = |reason| ImportError::Tensor { tensor: name.into(), reason };
+    if let Some(tensor) = attributes.tensor("value").map_err(fail)? {
+        return Constant::read(tensor, name).map(Some);
+    }
+    if let Some(value) = attributes.float("value_float").map_err(fail)? {
+        return Ok(Some(Constant::new(name, vec![], Elements::Float(vec![value]))));
+    }
+    if let Some(values) = attributes.floats("value_floats").map_err(fail)? {
+        return Ok(Some(Constant::new(name, vec![values.len()], Elements::Float(values.to_vec()))));
+    }
+    if let Some(values) = attributes.ints("value_ints").map_err(fail)? {
+        return Ok(Some(Constant::new(name, vec![values.len()], Elements::Integer(values.to_vec()))));
+    }
+    if attributes.has("value_int") {
+        let value = attributes.int("value_int", 0).map_err(fail)?;
+        return Ok(Some(Constant::new(name, vec![], Elements::Integer(vec![value]))));
+    }
+    Ok(None)
+}

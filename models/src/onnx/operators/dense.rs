@@ -1,0 +1,55 @@
+//! Dense layers: matrix products with a constant.
+
+use super::{Builder, Call, Operand, Reject, unsupported};
+use crate::graph::{Operator, Tensor, ValueId};
+use crate::onnx::constant::Constant;
+
+pub(super) fn gemm(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let input = call.value(0)?;
+    let (weight, flags) = (call.constant(1)?, call.attributes);
+    if flags.flag("transA", false)? && builder.shape(input).first() != Some(&1) {
+        return Err(unsupported("its first input is transposed", "transA = 0"));
+    }
+    let (alpha, beta) = (flags.float("alpha")?.unwrap_or(1.0), flags.float("beta")?.unwrap_or(1.0));
+    let mut weight = matrix(weight, flags.flag("transB", false)?)?;
+    weight.data.iter_mut().for_each(|w| *w *= alpha);
+    let outputs = weight.shape[0];
+    let bias = match call.optional_constant(2)? {
+        Some(bias) => bias.weights()?.iter().map(|b| b * beta).collect(),
+        None => vec![0.0; outputs],
+    };
+    let bias = match bias.len() {
+        1 => vec![bias[0]; outputs],
+        n if n == outputs => bias,
+        n => return Err(Reject::Invalid(format!("{n} biases for {outputs} outputs"))),
+    };
+    Ok(vec![builder.emit(call, Operator::Dense { weight, bias }, &[input])?])
+}
+
+pub(super) fn matmul(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let (input, weight) = match (call.operand(0), call.operand(1)) {
+        (Some(Operand::Value(input)), Some(Operand::Constant(weight))) => (input, weight),
+        _ => {
+            return Err(unsupported("it does not multiply a computed tensor by a constant", "x · W with a constant W"));
+        }
+    };
+    let weight = matrix(weight, false)?;
+    let bias = vec![0.0; weight.shape[0]];
+    Ok(vec![builder.emit(call, Operator::Dense { weight, bias }, &[input])?])
+}
+
+/// A constant matrix as `[outputs, inputs]`.
+fn matrix(constant: &Constant, transposed: bool) -> Result<Tensor, Reject> {
+    let &[rows, columns] = constant.shape.as_slice() else {
+        return Err(unsupported(
+            format!("a constant of shape {:?} as a matrix", constant.shape),
+            "a matrix of two axes",
+        ));
+    };
+    let data = constant.weights()?;
+    if transposed {
+        return Ok(Tensor { shape: vec![rows, columns], data });
+    }
+    let data = (0..columns).flat_map(|c| data.iter().skip(c).step_by(columns.max(1)).copied()).collect();
+    Ok(Tensor { shape: vec![columns, rows], data })
+}

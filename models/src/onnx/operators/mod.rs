@@ -1,0 +1,204 @@
+//! The operators that are understood. [`TABLE`] is the only list of them: to add one, write its handler and its line.
+
+mod convolution;
+mod dense;
+mod elementwise;
+mod normalization;
+mod pooling;
+mod shape;
+
+use tract_onnx::pb::tensor_proto::DataType;
+
+use super::attributes::Attributes;
+use super::constant::Constant;
+use super::error::ImportError;
+use crate::graph::{Graph, Node, Operator, ValueId};
+use crate::shape::infer;
+
+/// Turns a node into nodes of the graph; gives the values of its outputs.
+pub(super) type Handler = fn(&mut Builder, &Call<'_>) -> Result<Vec<ValueId>, Reject>;
+
+const TABLE: &[(&str, Handler)] = &[
+    ("Add", elementwise::add),
+    ("AveragePool", pooling::average),
+    ("BatchNormalization", normalization::batch),
+    ("Cast", shape::cast),
+    ("Clip", elementwise::clip),
+    ("Conv", convolution::convolution),
+    ("Div", elementwise::divide),
+    ("Dropout", shape::identity),
+    ("Flatten", shape::flatten),
+    ("Gemm", dense::gemm),
+    ("GlobalAveragePool", pooling::global_average),
+    ("GlobalMaxPool", pooling::global_max),
+    ("Identity", shape::identity),
+    ("MatMul", dense::matmul),
+    ("MaxPool", pooling::max),
+    ("Mul", elementwise::multiply),
+    ("Neg", elementwise::negate),
+    ("ReduceMean", pooling::reduce_mean),
+    ("Relu", elementwise::relu),
+    ("Reshape", shape::reshape),
+    ("Softmax", normalization::softmax),
+    ("Squeeze", shape::squeeze),
+    ("Sub", elementwise::subtract),
+    ("Transpose", shape::transpose),
+    ("Unsqueeze", shape::unsqueeze),
+];
+
+/// Names of the operators that are understood, beside those that are folded when all their inputs are constant.
+pub fn supported() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|(name, _)| *name)
+}
+
+pub(super) fn find(operator: &str) -> Option<Handler> {
+    TABLE.iter().find(|(name, _)| *name == operator).map(|(_, handler)| *handler)
+}
+
+/// The rejection of an operator that is not in the table.
+pub(super) fn unknown(operator: &str) -> Reject {
+    let nearest = match operator {
+        "QuantizeLinear" | "DequantizeLinear" | "QLinearConv" | "QLinearMatMul" => {
+            "the float model, with calibration data"
+        }
+        "ConvTranspose" => "Conv",
+        "LayerNormalization" | "InstanceNormalization" | "GroupNormalization" => "BatchNormalization",
+        _ => "",
+    };
+    unsupported("this operator is not supported", nearest)
+}
+
+/// Whether a graph input of this type can be fed: floats, and integers that stand for real numbers.
+pub(super) fn is_input_type(datatype: DataType) -> bool {
+    use DataType::{Bfloat16, Double, Float, Float16, Int8, Int32, Int64, Uint8, Undefined};
+    matches!(datatype, Float | Float16 | Bfloat16 | Double | Int8 | Uint8 | Int32 | Int64 | Undefined)
+}
+
+/// Why a handler does not take a node.
+#[derive(Debug)]
+pub(super) enum Reject {
+    /// The form cannot be expressed.
+    Unsupported { reason: String, nearest: String },
+    /// The node contradicts the operator's definition.
+    Invalid(String),
+    /// A constant is damaged.
+    Import(ImportError),
+}
+
+impl From<String> for Reject {
+    fn from(reason: String) -> Self {
+        Self::Invalid(reason)
+    }
+}
+
+impl From<ImportError> for Reject {
+    fn from(error: ImportError) -> Self {
+        Self::Import(error)
+    }
+}
+
+pub(super) fn unsupported(reason: impl Into<String>, nearest: impl Into<String>) -> Reject {
+    Reject::Unsupported { reason: reason.into(), nearest: nearest.into() }
+}
+
+/// An input of a node.
+#[derive(Clone, Copy)]
+pub(super) enum Operand<'a> {
+    Constant(&'a Constant),
+    Value(ValueId),
+}
+
+/// A node of the file, with its inputs resolved; an input that is left out is `None`.
+pub(super) struct Call<'a> {
+    pub(super) name: &'a str,
+    pub(super) attributes: Attributes<'a>,
+    pub(super) operands: &'a [Option<Operand<'a>>],
+    pub(super) outputs: &'a [String],
+    pub(super) opset: i64,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn operand(&self, index: usize) -> Option<Operand<'a>> {
+        self.operands.get(index).copied().flatten()
+    }
+
+    /// An input that flows.
+    pub(super) fn value(&self, index: usize) -> Result<ValueId, Reject> {
+        match self.operand(index) {
+            Some(Operand::Value(id)) => Ok(id),
+            Some(Operand::Constant(c)) => {
+                Err(unsupported(format!("input {index} ({}) is a constant", c.name), "a computed input"))
+            }
+            None => Err(Reject::Invalid(format!("input {index} is missing"))),
+        }
+    }
+
+    /// An input that must be constant.
+    pub(super) fn constant(&self, index: usize) -> Result<&'a Constant, Reject> {
+        self.optional_constant(index)?.ok_or_else(|| Reject::Invalid(format!("input {index} is missing")))
+    }
+
+    pub(super) fn optional_constant(&self, index: usize) -> Result<Option<&'a Constant>, Reject> {
+        match self.operand(index) {
+            Some(Operand::Constant(c)) => Ok(Some(c)),
+            Some(Operand::Value(_)) => {
+                Err(unsupported(format!("input {index} is computed by the model"), format!("a constant input {index}")))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// A list of integers: an attribute in older operator sets, an input in newer ones.
+    pub(super) fn list(&self, name: &str, index: usize) -> Result<Option<Vec<i64>>, Reject> {
+        if let Some(list) = self.attributes.ints(name)? {
+            return Ok(Some(list.to_vec()));
+        }
+        match self.optional_constant(index)? {
+            Some(constant) => Ok(Some(constant.integers()?.to_vec())),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The graph under construction.
+pub(super) struct Builder {
+    pub(super) graph: Graph,
+}
+
+impl Builder {
+    pub(super) fn new(graph: Graph) -> Self {
+        Self { graph }
+    }
+
+    pub(super) fn shape(&self, value: ValueId) -> &[usize] {
+        &self.graph.value(value).shape
+    }
+
+    /// Appends a node whose output's shape follows from its inputs.
+    pub(super) fn emit(&mut self, call: &Call<'_>, operator: Operator, inputs: &[ValueId]) -> Result<ValueId, Reject> {
+        self.push(call, operator, inputs, None)
+    }
+
+    /// Appends a reshape, unless the shape is there already.
+    pub(super) fn reshape(&mut self, call: &Call<'_>, input: ValueId, shape: Vec<usize>) -> Result<ValueId, Reject> {
+        if self.shape(input) == shape {
+            return Ok(input);
+        }
+        self.push(call, Operator::Reshape, &[input], Some(shape))
+    }
+
+    fn push(
+        &mut self,
+        call: &Call<'_>,
+        operator: Operator,
+        inputs: &[ValueId],
+        target: Option<Vec<usize>>,
+    ) -> Result<ValueId, Reject> {
+        let shapes: Vec<&[usize]> = inputs.iter().map(|&i| self.shape(i)).collect();
+        let shape = infer(&operator, &shapes, target.as_deref()).map_err(|e| Reject::Invalid(e.0))?;
+        let name = call.outputs.first().map_or(call.name, String::as_str).to_string();
+        let output = self.graph.add_value(name, shape);
+        self.graph.nodes.push(Node { name: call.name.into(), operator, inputs: inputs.to_vec(), output });
+        Ok(output)
+    }
+}

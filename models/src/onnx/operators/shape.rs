@@ -1,0 +1,58 @@
+//! Operators that move or rename elements and compute nothing.
+
+use super::{Builder, Call, Reject, unsupported};
+use crate::graph::{Operator, ValueId};
+use crate::onnx::fold::{flattened, permutation, reshaped, squeezed, unsqueezed};
+
+pub(super) fn identity(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let _ = builder;
+    if call.outputs.iter().skip(1).any(|o| !o.is_empty()) {
+        return Err(unsupported("its second output is read", "the first output alone"));
+    }
+    Ok(vec![call.value(0)?])
+}
+
+/// A cast between types that both stand for real numbers.
+pub(super) fn cast(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let _ = builder;
+    // TensorProto.DataType: float, float16, double, bfloat16.
+    match call.attributes.int("to", 0)? {
+        1 | 10 | 11 | 16 => Ok(vec![call.value(0)?]),
+        to => Err(unsupported(format!("a cast to data type {to}"), "casts between floating types")),
+    }
+}
+
+pub(super) fn transpose(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let input = call.value(0)?;
+    let permutation = permutation(call.attributes.ints("perm")?, builder.shape(input).len())?;
+    if permutation.iter().copied().eq(0..permutation.len()) {
+        return Ok(vec![input]);
+    }
+    Ok(vec![builder.emit(call, Operator::Transpose { permutation }, &[input])?])
+}
+
+pub(super) fn reshape(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let input = call.value(0)?;
+    let target = call.constant(1)?.integers()?;
+    let shape = reshaped(builder.shape(input), target, call.attributes.flag("allowzero", false)?)?;
+    Ok(vec![builder.reshape(call, input, shape)?])
+}
+
+pub(super) fn flatten(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let input = call.value(0)?;
+    let shape = flattened(builder.shape(input), call.attributes.int("axis", 1)?)?;
+    Ok(vec![builder.reshape(call, input, shape)?])
+}
+
+pub(super) fn squeeze(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let input = call.value(0)?;
+    let shape = squeezed(builder.shape(input), call.list("axes", 1)?.as_deref())?;
+    Ok(vec![builder.reshape(call, input, shape)?])
+}
+
+pub(super) fn unsqueeze(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let input = call.value(0)?;
+    let Some(axes) = call.list("axes", 1)? else { return Err(Reject::Invalid("axes are missing".into())) };
+    let shape = unsqueezed(builder.shape(input), &axes)?;
+    Ok(vec![builder.reshape(call, input, shape)?])
+}

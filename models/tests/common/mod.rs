@@ -1,0 +1,133 @@
+//! ONNX files made in code, and where real ones lie.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use prost::Message;
+use std::path::PathBuf;
+use tract_onnx::pb::attribute_proto::AttributeType;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::Dimension;
+use tract_onnx::pb::tensor_shape_proto::dimension::Value as Size;
+use tract_onnx::pb::type_proto::{Tensor as TensorType, Value as Type};
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
+    ValueInfoProto,
+};
+
+/// A file of `../shared`, or `None` with a line that says so.
+pub fn shared(path: &str) -> Option<PathBuf> {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(path);
+    if file.exists() {
+        return Some(file);
+    }
+    println!("skipped: ../shared/{path} is absent");
+    None
+}
+
+/// A model under construction.
+#[derive(Clone, Debug)]
+pub struct Model(pub ModelProto);
+
+impl Model {
+    /// A model with one float input `x`; a dimension below 1 is symbolic.
+    pub fn new(shape: &[i64]) -> Self {
+        let graph = GraphProto { name: "test".into(), input: vec![value("x", shape)], ..GraphProto::default() };
+        let opset = OperatorSetIdProto { version: 17, ..OperatorSetIdProto::default() };
+        Self(ModelProto { ir_version: 8, opset_import: vec![opset], graph: Some(graph), ..ModelProto::default() })
+    }
+
+    pub fn graph(&mut self) -> &mut GraphProto {
+        self.0.graph.as_mut().unwrap()
+    }
+
+    pub fn opset(mut self, version: i64) -> Self {
+        self.0.opset_import[0].version = version;
+        self
+    }
+
+    /// Adds a node named after its output.
+    pub fn node(mut self, operator: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>) -> Self {
+        self.graph().node.push(NodeProto {
+            name: format!("node_{output}"),
+            op_type: operator.into(),
+            input: inputs.iter().map(ToString::to_string).collect(),
+            output: vec![output.into()],
+            attribute: attributes,
+            ..NodeProto::default()
+        });
+        self
+    }
+
+    pub fn floats(mut self, name: &str, dims: &[i64], data: Vec<f32>) -> Self {
+        self.graph().initializer.push(TensorProto {
+            name: name.into(),
+            dims: dims.to_vec(),
+            data_type: DataType::Float as i32,
+            raw_data: data.iter().flat_map(|f| f.to_le_bytes()).collect(),
+            ..TensorProto::default()
+        });
+        self
+    }
+
+    pub fn ints(mut self, name: &str, data: &[i64]) -> Self {
+        self.graph().initializer.push(TensorProto {
+            name: name.into(),
+            dims: vec![data.len() as i64],
+            data_type: DataType::Int64 as i32,
+            int64_data: data.to_vec(),
+            ..TensorProto::default()
+        });
+        self
+    }
+
+    /// Names the outputs and gives the file's bytes.
+    pub fn finish(mut self, outputs: &[&str]) -> Vec<u8> {
+        self.graph().output = outputs.iter().map(|o| value(o, &[])).collect();
+        self.0.encode_to_vec()
+    }
+}
+
+fn value(name: &str, shape: &[i64]) -> ValueInfoProto {
+    let dimension = |&d: &i64| {
+        let size = if d < 1 { Size::DimParam(format!("unknown{}", -d)) } else { Size::DimValue(d) };
+        Dimension { value: Some(size), ..Dimension::default() }
+    };
+    let shape = (!shape.is_empty()).then(|| TensorShapeProto { dim: shape.iter().map(dimension).collect() });
+    let tensor = TensorType { elem_type: DataType::Float as i32, shape };
+    let r#type = TypeProto { value: Some(Type::TensorType(tensor)), ..TypeProto::default() };
+    ValueInfoProto { name: name.into(), r#type: Some(r#type), ..ValueInfoProto::default() }
+}
+
+pub fn int(name: &str, i: i64) -> AttributeProto {
+    AttributeProto { name: name.into(), r#type: AttributeType::Int as i32, i, ..AttributeProto::default() }
+}
+
+pub fn ints(name: &str, ints: &[i64]) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::Ints as i32,
+        ints: ints.to_vec(),
+        ..AttributeProto::default()
+    }
+}
+
+pub fn float(name: &str, f: f32) -> AttributeProto {
+    AttributeProto { name: name.into(), r#type: AttributeType::Float as i32, f, ..AttributeProto::default() }
+}
+
+pub fn string(name: &str, text: &str) -> AttributeProto {
+    let s = text.as_bytes().to_vec();
+    AttributeProto { name: name.into(), r#type: AttributeType::String as i32, s, ..AttributeProto::default() }
+}
+
+/// Numbers between −1 and 1.
+pub fn reals(seed: u64, count: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    std::iter::repeat_with(next).take(count).collect()
+}

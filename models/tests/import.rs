@@ -1,0 +1,280 @@
+//! Imported graphs compute what the file says: the naive run of the graph, before and after all rewrites, and tract's run
+//! of the graph written as a file again, equal tract's run of the first file.
+
+mod common;
+
+use common::{Model, float, int, ints, reals, shared, string};
+use residua_models::evaluate::evaluate;
+use residua_models::execute::Executor;
+use residua_models::graph::Graph;
+use residua_models::onnx::{ImportError, export, import, survey};
+use residua_models::{rewrite, shape};
+
+/// Imports a file and compares it with tract; the rewritten graph.
+fn computes_the_same(name: &str, bytes: &[u8]) -> Graph {
+    let graph = import(bytes).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let mut rewritten = graph.clone();
+    rewrite::to_fixed_point(&mut rewritten);
+    let executor = Executor::of_onnx(bytes).unwrap();
+    let inputs: Vec<Vec<f32>> =
+        (1..).zip(executor.input_shapes()).map(|(seed, s)| reals(seed, s.iter().product())).collect();
+    let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+    let expected = executor.run(&inputs).unwrap();
+    for graph in [&graph, &rewritten] {
+        shape::check(graph).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let values = evaluate(graph, &inputs);
+        let evaluated: Vec<&[f32]> = graph.outputs.iter().map(|output| values[output.0].as_slice()).collect();
+        let exported = Executor::of_onnx(&export(graph)).unwrap().run(&inputs).unwrap();
+        for (index, expected) in expected.iter().enumerate() {
+            for found in [evaluated[index], &exported[index]] {
+                assert_eq!(found.len(), expected.len(), "{name}");
+                for (f, e) in found.iter().zip(expected) {
+                    assert!((f - e).abs() <= 1e-3 * (1.0 + e.abs()), "{name}: {f} instead of {e}");
+                }
+            }
+        }
+    }
+    rewritten
+}
+
+#[test]
+fn published_models() {
+    for name in [
+        "mlperf_tiny/kws_dscnn",
+        "mlperf_tiny/ic_resnet8",
+        "mlperf_tiny/vww_mobilenetv1",
+        "mlperf_tiny/ad_autoencoder",
+        "kws/res8",
+        "kws/res8_narrow",
+    ] {
+        let Some(path) = shared(&format!("onnx/{name}.onnx")) else { return };
+        let rewritten = computes_the_same(name, &std::fs::read(path).unwrap());
+        let affines = rewritten.nodes.iter().filter(|n| n.operator.name() == "Affine").count();
+        assert_eq!(affines, 0, "{name}: every norm is folded");
+    }
+}
+
+/// A 2×3×5×6 input through nodes that are easy to get wrong.
+#[test]
+fn forms_of_operators() {
+    let weight = |name: &str, dims: &[i64], model: Model| {
+        let count = dims.iter().product::<i64>() as usize;
+        model.floats(name, dims, reals(count as u64, count))
+    };
+    let image = || weight("w", &[4, 3, 3, 3], Model::new(&[0, 3, 7, 6]));
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        (
+            "same upper",
+            image()
+                .node("Conv", &["x", "w"], "y", vec![string("auto_pad", "SAME_UPPER"), ints("strides", &[2, 2])])
+                .finish(&["y"]),
+        ),
+        (
+            "asymmetric",
+            image()
+                .node("Conv", &["x", "w"], "y", vec![ints("pads", &[0, 2, 1, 0]), ints("dilations", &[2, 1])])
+                .finish(&["y"]),
+        ),
+        (
+            "grouped",
+            weight("w", &[6, 1, 3, 1], Model::new(&[1, 3, 7, 6]))
+                .node("Conv", &["x", "w"], "y", vec![int("group", 3)])
+                .finish(&["y"]),
+        ),
+        (
+            "one axis",
+            weight("w", &[4, 3, 5], Model::new(&[1, 3, 20]))
+                .node("Conv", &["x", "w"], "c", vec![ints("pads", &[1, 3]), ints("strides", &[2])])
+                .node("Relu", &["c"], "y", vec![])
+                .finish(&["y"]),
+        ),
+        (
+            "gemm",
+            weight("w", &[3, 5], weight("b", &[5], Model::new(&[1, 3])))
+                .node("Gemm", &["x", "w", "b"], "y", vec![float("alpha", 0.5), float("beta", 2.0)])
+                .finish(&["y"]),
+        ),
+        (
+            "matmul over tokens",
+            weight("w", &[6, 5], Model::new(&[1, 4, 6])).node("MatMul", &["x", "w"], "y", vec![]).finish(&["y"]),
+        ),
+        (
+            "affine arithmetic",
+            weight("c", &[3, 1, 1], Model::new(&[1, 3, 4, 4]))
+                .floats("two", &[], vec![2.0])
+                .node("Sub", &["c", "x"], "a", vec![])
+                .node("Mul", &["a", "c"], "b", vec![])
+                .node("Div", &["b", "two"], "y", vec![])
+                .finish(&["y"]),
+        ),
+        (
+            "ceil max pool",
+            Model::new(&[1, 2, 6, 6])
+                .node(
+                    "MaxPool",
+                    &["x"],
+                    "y",
+                    vec![ints("kernel_shape", &[3, 3]), ints("strides", &[2, 2]), int("ceil_mode", 1)],
+                )
+                .finish(&["y"]),
+        ),
+        (
+            "average without padding",
+            Model::new(&[1, 2, 5, 5])
+                .node("AveragePool", &["x"], "y", vec![ints("kernel_shape", &[3, 3]), ints("pads", &[1, 1, 1, 1])])
+                .finish(&["y"]),
+        ),
+        (
+            "average with padding",
+            Model::new(&[1, 2, 5, 5])
+                .node(
+                    "AveragePool",
+                    &["x"],
+                    "y",
+                    vec![ints("kernel_shape", &[3, 3]), ints("pads", &[1, 1, 1, 1]), int("count_include_pad", 1)],
+                )
+                .finish(&["y"]),
+        ),
+        (
+            "mean of one axis",
+            Model::new(&[1, 2, 5, 6])
+                .node("ReduceMean", &["x"], "y", vec![ints("axes", &[-1]), int("keepdims", 0)])
+                .finish(&["y"]),
+        ),
+        (
+            "mean of all",
+            Model::new(&[1, 2, 5, 6])
+                .node("ReduceMean", &["x"], "y", vec![ints("axes", &[2, 3]), int("keepdims", 0)])
+                .finish(&["y"]),
+        ),
+        (
+            "softmax of channels",
+            Model::new(&[1, 5, 2, 3]).node("Softmax", &["x"], "y", vec![int("axis", 1)]).finish(&["y"]),
+        ),
+        (
+            "shape arithmetic",
+            Model::new(&[0, 4, 2, 3])
+                .ints("first", &[0])
+                .ints("rest", &[-1])
+                .ints("at", &[0])
+                .node("Shape", &["x"], "s", vec![])
+                .node("Gather", &["s", "first"], "n", vec![int("axis", 0)])
+                .node("Concat", &["n", "rest"], "t", vec![int("axis", 0)])
+                .node("Reshape", &["x", "t"], "y", vec![])
+                .finish(&["y"]),
+        ),
+        (
+            "clip as attributes",
+            Model::new(&[1, 3, 2, 2])
+                .opset(7)
+                .node("Clip", &["x"], "y", vec![float("min", -0.5), float("max", 0.25)])
+                .finish(&["y"]),
+        ),
+        (
+            "transpose",
+            Model::new(&[1, 3, 2, 4]).node("Transpose", &["x"], "y", vec![ints("perm", &[0, 2, 3, 1])]).finish(&["y"]),
+        ),
+    ];
+    for (name, bytes) in cases {
+        computes_the_same(name, &bytes);
+    }
+}
+
+#[test]
+fn a_norm_between_a_shortcut_and_a_padded_convolution_pads_each_channel_with_its_mean() {
+    let model = Model::new(&[1, 2, 4, 4]).floats("w", &[2, 2, 3, 3], reals(3, 36));
+    let model = model.floats("g", &[2], vec![1.5, -0.5]).floats("b", &[2], vec![0.3, 0.1]);
+    let model = model.floats("m", &[2], vec![0.2, -0.4]).floats("v", &[2], vec![0.5, 2.0]);
+    let bytes = model
+        .node("Relu", &["x"], "r", vec![])
+        .node("BatchNormalization", &["r", "g", "b", "m", "v"], "n", vec![])
+        .node("Conv", &["n", "w"], "c", vec![ints("pads", &[1, 1, 1, 1])])
+        .node("Add", &["c", "r"], "y", vec![])
+        .finish(&["y"]);
+    let names: Vec<_> = computes_the_same("norm", &bytes).nodes.iter().map(|n| n.operator.name()).collect();
+    assert_eq!(names, ["Clip", "Conv", "Add"]);
+}
+
+#[test]
+fn all_unsupported_nodes_are_named_at_once() {
+    let bytes = Model::new(&[1, 3, 4, 4])
+        .node("Einsum", &["x"], "a", vec![])
+        .node("Relu", &["a"], "b", vec![])
+        .node("NonZero", &["b"], "c", vec![])
+        .node("Cast", &["x"], "d", vec![int("to", 6)])
+        .finish(&["c", "d"]);
+    let Err(ImportError::Unsupported(nodes)) = import(&bytes) else { panic!("it is not supported") };
+    let names: Vec<_> = nodes.iter().map(|n| (n.node.as_str(), n.operator.as_str())).collect();
+    assert_eq!(names, [("node_a", "Einsum"), ("node_c", "NonZero"), ("node_d", "Cast")]);
+    assert_eq!(nodes[0].shape.as_deref(), Some(&[1, 3, 4, 4][..]));
+    let survey = survey(&bytes).unwrap();
+    assert_eq!((survey.unsupported, survey.macs), (nodes, None));
+    assert_eq!(survey.operators["Relu"], 1);
+}
+
+#[test]
+fn a_survey_counts() {
+    let bytes = Model::new(&[0, 3, 8, 8])
+        .floats("w", &[4, 3, 3, 3], vec![0.5; 108])
+        .floats("b", &[4], vec![0.5; 4])
+        .node("Conv", &["x", "w", "b"], "c", vec![])
+        .node("Relu", &["c"], "y", vec![])
+        .finish(&["y"]);
+    let survey = survey(&bytes).unwrap();
+    assert_eq!((survey.macs, survey.parameters, survey.opset), (Some(36 * 108), 112, 17));
+    assert_eq!(survey.inputs[0].shape, [Err("unknown0".to_string()), Ok(3), Ok(8), Ok(8)]);
+}
+
+#[test]
+fn damaged_models_are_refused_with_the_name_of_what_is_wrong() {
+    let conv = |weights: Vec<f32>| {
+        Model::new(&[1, 1, 4, 4]).floats("kernel", &[1, 1, 3, 3], weights).node("Conv", &["x", "kernel"], "y", vec![])
+    };
+    let message = |bytes: &[u8]| import(bytes).unwrap_err().to_string();
+    let whole = conv(vec![1.0; 9]).finish(&["y"]);
+    assert!(import(&whole).is_ok());
+    for len in 0..whole.len() {
+        assert!(import(&whole[..len]).is_err(), "{len} bytes of {}", whole.len());
+    }
+    let mut weights = vec![1.0; 9];
+    weights[4] = f32::NAN;
+    assert!(message(&conv(weights).finish(&["y"])).contains("kernel"));
+    assert!(message(&conv(vec![1.0; 5]).finish(&["y"])).contains("kernel"));
+    let cycle = Model::new(&[1, 1, 4, 4]).node("Add", &["x", "b"], "a", vec![]).node("Relu", &["a"], "b", vec![]);
+    assert!(message(&cycle.finish(&["b"])).contains("cycle"));
+    let dynamic = Model::new(&[1, 1, -1, 4]).node("Relu", &["x"], "y", vec![]).finish(&["y"]);
+    assert!(message(&dynamic).contains("unknown1"));
+    let mut huge = conv(vec![]);
+    huge.graph().initializer[0].dims = vec![1 << 40, 1 << 40, 3, 3];
+    assert!(message(&huge.finish(&["y"])).contains("absurdly large"));
+    let undefined = Model::new(&[1, 1, 4, 4]).node("Add", &["x", "nowhere"], "y", vec![]).finish(&["y"]);
+    assert!(message(&undefined).contains("nowhere"));
+    let mismatch = Model::new(&[1, 2, 4, 4]).floats("kernel", &[1, 1, 3, 3], vec![1.0; 9]);
+    let mismatch = mismatch.node("Conv", &["x", "kernel"], "y", vec![]).finish(&["y"]);
+    assert!(message(&mismatch).contains("node_y"));
+}
+
+proptest::proptest! {
+    /// Whatever is changed in a file, importing it ends with a graph that is well formed or with an error.
+    #[test]
+    fn flipped_bits_never_panic(flips in proptest::collection::vec((proptest::prelude::any::<usize>(), 0u8..8), 1..6)) {
+        let mut bytes = Model::new(&[0, 3, 8, 8])
+            .floats("w", &[4, 3, 3, 3], reals(1, 108))
+            .ints("target", &[1, -1])
+            .node("Conv", &["x", "w"], "c", vec![ints("pads", &[1, 1, 1, 1]), ints("strides", &[2, 2])])
+            .node("Relu", &["c"], "r", vec![])
+            .node("AveragePool", &["r"], "p", vec![ints("kernel_shape", &[2, 2])])
+            .node("Reshape", &["p", "target"], "f", vec![])
+            .node("Softmax", &["f"], "y", vec![int("axis", 1)])
+            .finish(&["y"]);
+        for (at, bit) in flips {
+            let at = at % bytes.len();
+            bytes[at] ^= 1 << bit;
+        }
+        if let Ok(mut graph) = import(&bytes) {
+            shape::check(&graph).unwrap();
+            rewrite::to_fixed_point(&mut graph);
+            shape::check(&graph).unwrap();
+        }
+    }
+}
