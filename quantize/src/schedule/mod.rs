@@ -75,8 +75,7 @@ pub struct BudgetError {
 
 /// Schedules a graph for the smallest arena.
 pub fn schedule(graph: &QGraph) -> Schedule {
-    let smallest = best(graph, Heads::All);
-    thin_out(graph, &smallest, placed(graph, &smallest).arena_len)
+    thin_out(graph, &best(graph, Heads::All), 0)
 }
 
 /// Schedules a graph into a budget of arena bytes.
@@ -91,13 +90,15 @@ pub fn schedule_within(graph: &QGraph, objective: Objective, budget: Option<u32>
             return Ok(fast);
         }
     }
-    let smallest = best(graph, Heads::All);
-    let found = placed(graph, &smallest);
-    if found.arena_len > budget {
-        return Err(too_large(graph, &found, budget));
+    let smallest = schedule(graph);
+    if smallest.arena_len > budget {
+        return Err(too_large(graph, &smallest, budget));
     }
-    let limit = if objective == Objective::Latency { budget } else { found.arena_len };
-    Ok(thin_out(graph, &smallest, limit))
+    if objective == Objective::Ram {
+        return Ok(smallest);
+    }
+    let fast = thin_out(graph, &best(graph, Heads::All), budget);
+    Ok(if fast.arena_len <= budget { fast } else { smallest })
 }
 
 /// Sizes and places all buffers for a split into segments (the segment of each step, from 0 without gaps).
@@ -131,7 +132,7 @@ fn placed(graph: &QGraph, segments: &[Segment]) -> Schedule {
     place_segments(&Wiring::new(graph), segments)
 }
 
-/// Drops heads, those that move most bytes first, as long as the arena stays within a limit.
+/// Drops heads, those that move most bytes first, as long as the arena stays within a limit or does not grow.
 fn thin_out(graph: &QGraph, segments: &[Segment], limit: u32) -> Schedule {
     let wiring = Wiring::new(graph);
     let mut segments = segments.to_vec();
@@ -143,7 +144,7 @@ fn thin_out(graph: &QGraph, segments: &[Segment], limit: u32) -> Schedule {
         let mut fewer = segments.clone();
         fewer.iter_mut().for_each(|s| s.heads.retain(|&v| v != value));
         let candidate = place_segments(&wiring, &fewer);
-        if candidate.arena_len <= limit {
+        if candidate.arena_len <= limit.max(schedule.arena_len) {
             (segments, schedule) = (fewer, candidate);
         }
     }

@@ -11,7 +11,8 @@ pub fn ring_sizes(wiring: &Wiring<'_>, steps: &Range<usize>, heads: &[bool]) -> 
     let mut replay = Replay::new(wiring, steps, heads);
     if steps.start == 0 {
         for _ in 0..wiring.rows(0) {
-            let candidate = replay.write(0, None);
+            replay.produced[0] += 1;
+            let candidate = replay.settle(0, None);
             replay.cascade(candidate);
         }
     } else {
@@ -51,26 +52,25 @@ impl<'a> Replay<'a> {
             if !self.is_ready(step) {
                 candidate = step.checked_sub(1);
             } else if self.run(step) {
-                candidate = self.write(step + 1, candidate);
+                candidate = self.settle(step + 1, candidate);
             }
         }
     }
 
-    /// Writes the next row of a value and lets the step behind read it from the head, and so on; the last step that may be
+    /// A row of a value has been written: the step behind reads it from the head, and so on; the last step that may be
     /// ready then.
-    fn write(&mut self, mut value: usize, mut candidate: Option<usize>) -> Option<usize> {
+    fn settle(&mut self, mut value: usize, mut candidate: Option<usize>) -> Option<usize> {
         loop {
-            let row = self.produced[value];
-            self.produced[value] += 1;
+            let end = self.produced[value];
             let wake = self.wiring.readers[value].iter().rev().find(|r| self.steps.contains(r));
             candidate = candidate.max(wake.copied());
             if !self.heads[value] {
-                self.hold(value, row + 1, 1);
+                self.hold(value, end, 1);
                 return candidate;
             }
-            self.hold(value, row, 0);
+            self.hold(value, end - 1, 0);
             let emitted = self.is_ready(value) && self.run(value);
-            self.hold(value, row + 1, 0);
+            self.hold(value, end, 0);
             if !emitted {
                 return candidate;
             }
@@ -116,13 +116,15 @@ impl<'a> Replay<'a> {
             && s.inputs[1..].iter().all(|&v| self.produced[v] > y)
     }
 
-    /// Computes a row or takes one into the sums; whether a row is to be written.
+    /// Computes a row or takes one into the sums; whether a row was emitted.
     fn run(&mut self, step: usize) -> bool {
-        if self.wiring.graph.steps[step].sums == 0 {
-            return true;
+        let mut emitted = true;
+        if self.wiring.graph.steps[step].sums > 0 {
+            let row = self.consumed[step];
+            self.consumed[step] += 1;
+            emitted = self.wiring.geometries[step].last_row(self.produced[step + 1]) == Some(row);
         }
-        let row = self.consumed[step];
-        self.consumed[step] += 1;
-        self.wiring.geometries[step].last_row(self.produced[step + 1]) == Some(row)
+        self.produced[step + 1] += u32::from(emitted);
+        emitted
     }
 }

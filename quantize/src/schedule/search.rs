@@ -37,13 +37,13 @@ pub fn best_cuts(wiring: &Wiring<'_>, most: Heads) -> Vec<Segment> {
             None => continue,
         };
         let from = From::new(wiring, start);
-        for end in start + 1..=count {
+        for (end, best) in best.iter_mut().enumerate().skip(start + 1) {
             for heads in [Heads::Passing, Heads::All].into_iter().filter(|&h| h <= most) {
                 let (bytes, moved, heads) = from.segment(end, heads);
                 let cost =
                     Cost { bytes: before.bytes.max(bytes), segments: before.segments + 1, moved: before.moved + moved };
-                if best[end].as_ref().is_none_or(|(b, _)| cost < *b) {
-                    best[end] = Some((cost, Segment { steps: start..end, heads }));
+                if best.as_ref().is_none_or(|(b, _)| cost < *b) {
+                    *best = Some((cost, Segment { steps: start..end, heads }));
                 }
             }
         }
