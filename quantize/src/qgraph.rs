@@ -58,6 +58,8 @@ pub struct QStep {
     pub constants: Constants,
     /// Sums (i32) carried from row to row; 0 for steps that read windows.
     pub sums: usize,
+    /// Words of scratch while a row is computed.
+    pub scratch_words: usize,
     /// Multiply-accumulate operations.
     pub macs: u64,
 }

@@ -95,6 +95,7 @@ fn layout(graph: &QGraph, schedule: &Schedule, extras: &Extras, output: u32, sum
         version: VERSION,
         header_len: HeaderRecord::LEN as u16,
         arena_len: schedule.arena_len,
+        scratch_len: schedule.scratch_len,
         value_count: graph.values.len() as u16,
         step_count: graph.steps.len() as u16,
         values: body.section(&values),

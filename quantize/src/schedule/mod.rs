@@ -19,6 +19,8 @@ pub struct Schedule {
     pub offsets: Vec<u32>,
     /// Arena offset of each step's sums; `None` for steps without.
     pub scratch: Vec<Option<u32>>,
+    /// Bytes of scratch that the steps share.
+    pub scratch_len: u32,
     /// Arena size in bytes.
     pub arena_len: u32,
 }
@@ -53,8 +55,9 @@ pub fn place(graph: &QGraph, segments: Vec<u16>) -> Schedule {
     let rings = rows::ring_sizes(graph, &segments);
     let lifetimes = lifetimes(graph, &segments);
     let state = residua::plan::state_len(graph.values.len(), graph.steps.len());
-    let (offsets, scratch, arena_len) = memory::assign(graph, &segments, &rings, &lifetimes, state);
-    Schedule { segments, rings, lifetimes, offsets, scratch, arena_len }
+    let scratch_len = graph.steps.iter().map(|s| s.scratch_words * 4).max().unwrap_or(0).next_multiple_of(16);
+    let (offsets, scratch, arena_len) = memory::assign(graph, &segments, &rings, &lifetimes, state + scratch_len);
+    Schedule { segments, rings, lifetimes, offsets, scratch, scratch_len: scratch_len as u32, arena_len }
 }
 
 /// First and last segment in which each value is written or read. The input is written from the start.

@@ -244,19 +244,25 @@ impl<'p, 'a> Engine<'p, 'a> {
     }
 
     fn emit(&mut self, step: &StepRecord, operator: &dyn RowOperator, output: &ValueRecord, y: u32) {
+        let (state, reserved) = (self.plan.state_len(), self.plan.reserved_len());
         let Some(input) = self.plan.value(step.input) else { return };
         let second = optional(step.second).and_then(|v| self.plan.value(v));
-        let (low, out, high) = self.split(output, y);
+        // Offsets count from where the buffers begin.
+        let shifted = |v: ValueRecord| ValueRecord { offset: v.offset.wrapping_sub(reserved as u32), ..v };
+        let (below, buffers) = split_at(self.arena, reserved);
+        let (_, scratch) = split_at(below, state);
+        let scratch = bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut []);
+        let (low, out, high) = split(buffers, &shifted(*output), y);
         let high_start = low.len().wrapping_add(out.len());
         let geometry = operator.geometry();
         let window = RowWindow {
-            input: Rows::new(low, high, high_start, &input),
-            second: second.map(|v| Rows::new(low, high, high_start, &v)),
+            input: Rows::new(low, high, high_start, &shifted(input)),
+            second: second.map(|v| Rows::new(low, high, high_start, &shifted(v))),
             row: y,
             first: geometry.first_row(y),
             dilation: geometry.dilation[0],
         };
-        operator.row(&window, out);
+        operator.row(&window, scratch, out);
     }
 
     /// Takes the next input row into the sums; true if that completed output row `y`.
@@ -298,12 +304,7 @@ impl<'p, 'a> Engine<'p, 'a> {
 
     /// The arena below, in and above the slot of row `r` of a value.
     fn split(&mut self, value: &ValueRecord, r: u32) -> (&[u8], &mut [i8], &[u8]) {
-        let len = usize::from(value.columns).wrapping_mul(value.channels.into());
-        let slot = r.checked_rem(value.ring).unwrap_or(0) as usize;
-        let start = (value.offset as usize).wrapping_add(slot.wrapping_mul(len));
-        let (low, rest) = split_at(self.arena, start);
-        let (out, high) = split_at(rest, len);
-        (low, bytemuck::must_cast_slice_mut(out), high)
+        split(self.arena, value, r)
     }
 
     /// The arena below, in and above `count` sums; the last number is where the upper part starts.
@@ -320,6 +321,16 @@ impl<'p, 'a> Engine<'p, 'a> {
         let (state, _) = split_at(self.arena, len);
         State::new(state, self.plan.value_count())
     }
+}
+
+/// The bytes below, in and above the slot of row `r` of a value.
+fn split<'b>(bytes: &'b mut [u8], value: &ValueRecord, r: u32) -> (&'b [u8], &'b mut [i8], &'b [u8]) {
+    let len = usize::from(value.columns).wrapping_mul(value.channels.into());
+    let slot = r.checked_rem(value.ring).unwrap_or(0) as usize;
+    let start = (value.offset as usize).wrapping_add(slot.wrapping_mul(len));
+    let (low, rest) = split_at(bytes, start);
+    let (out, high) = split_at(rest, len);
+    (low, bytemuck::must_cast_slice_mut(out), high)
 }
 
 /// `split_at_mut` that gives all that is there rather than panic.

@@ -84,7 +84,7 @@ impl RowOperator for Depthwise<'_> {
         &self.geometry
     }
 
-    fn row(&self, window: &RowWindow<'_>, out: &mut [i8]) {
+    fn row(&self, window: &RowWindow<'_>, _scratch: &mut [u32], out: &mut [i8]) {
         for (x, pixel) in out.chunks_exact_mut(self.geometry.channels_out.max(1)).enumerate() {
             let mut first = 0usize;
             let mut blocks = pixel.chunks_exact_mut(BLOCK);

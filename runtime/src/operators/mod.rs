@@ -20,7 +20,8 @@ pub mod rows;
 mod softmax;
 mod table;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
+pub mod windows;
 
 pub use add::Add;
 pub use affine::Affine;
@@ -53,9 +54,14 @@ pub trait RowOperator {
         0
     }
 
-    /// Computes one output row from its window.
-    fn row(&self, window: &RowWindow<'_>, out: &mut [i8]) {
-        let _ = (window, out);
+    /// Words of scratch that [`RowOperator::row`] needs. Nothing is kept in them from row to row.
+    fn scratch_words(&self) -> usize {
+        0
+    }
+
+    /// Computes one output row from its window. `scratch` has [`RowOperator::scratch_words`] words, of any content.
+    fn row(&self, window: &RowWindow<'_>, scratch: &mut [u32], out: &mut [i8]) {
+        let _ = (window, scratch, out);
     }
 
     /// Adds an input row to the sums of output row `y`; `tap` is the row's place in the window, which starts with 0 or,
@@ -142,7 +148,7 @@ operators! {
 
 impl Operator<'_> {
     /// Bytes of sums that the operator needs in the arena.
-    pub(crate) fn scratch_len(&self) -> usize {
+    pub(crate) fn sums_len(&self) -> usize {
         self.as_row_operator().sums().saturating_mul(4)
     }
 
@@ -199,6 +205,11 @@ impl<'p> Context<'p> {
     /// The step's first `len` weights.
     fn weights(&self, len: usize) -> Result<&'p [i8], PlanError> {
         self.plan.constants_i8(self.step.weights, len).ok_or(PlanError::Constants(self.index))
+    }
+
+    /// The step's packed words.
+    fn packed(&self, len: Option<usize>) -> Result<&'p [u32], PlanError> {
+        len.and_then(|len| self.plan.constants_u32(self.step.weights, len)).ok_or(PlanError::Constants(self.index))
     }
 
     /// The step has no second input.

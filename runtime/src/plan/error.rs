@@ -41,6 +41,8 @@ pub enum PlanError {
     Requantization(u16),
     /// A ring holds fewer rows than a step's window.
     Ring(u16),
+    /// A step needs more scratch than the plan reserves.
+    Scratch(u16),
     /// The front end section is damaged or does not match the input's shape.
     FrontEnd,
     /// Labels, names or provenance are not UTF-8.
@@ -68,6 +70,7 @@ impl core::fmt::Display for PlanError {
             Self::Accumulator(s) => write!(f, "step {s} could overflow its 32-bit accumulator"),
             Self::Requantization(s) => write!(f, "step {s} has a requantization that is out of range"),
             Self::Ring(s) => write!(f, "step {s} reads a ring buffer that is shorter than its window"),
+            Self::Scratch(s) => write!(f, "step {s} needs more scratch memory than the plan reserves"),
             Self::FrontEnd => write!(f, "the audio front end is damaged or does not match the input"),
             Self::Text => write!(f, "labels, names or provenance are not UTF-8"),
         }

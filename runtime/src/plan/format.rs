@@ -106,6 +106,8 @@ records! {
         constants_checksum: u32,
         /// Arena size in bytes.
         arena_len: u32,
+        /// Bytes of the arena, behind the engine's counters, that steps use one after another as scratch; a multiple of 16.
+        scratch_len: u32,
         /// Number of values.
         value_count: u16,
         /// Number of steps.
@@ -234,7 +236,7 @@ mod tests {
 
     #[test]
     fn documented_sizes() {
-        assert_eq!((HeaderRecord::LEN, ValueRecord::LEN, StepRecord::LEN, GoldenRecord::LEN), (84, 28, 56, 8));
+        assert_eq!((HeaderRecord::LEN, ValueRecord::LEN, StepRecord::LEN, GoldenRecord::LEN), (88, 28, 56, 8));
     }
 
     proptest! {

@@ -28,6 +28,9 @@ pub(super) fn load(bytes: &[u8]) -> Result<Plan<'_>, PlanError> {
     }
     let constants = bytes.get(header.constants as usize..).ok_or(PlanError::Section)?;
     sections(&header)?;
+    if !(header.scratch_len as usize).is_multiple_of(ALIGNMENT) {
+        return Err(PlanError::Section);
+    }
     let mut plan = Plan { bytes, header, constants, input: 0, output: 0 };
     texts(&plan)?;
     values(&mut plan)?;
@@ -89,7 +92,7 @@ fn values(plan: &mut Plan<'_>) -> Result<(), PlanError> {
         }
         let in_place = v.offset.is_multiple_of(4)
             && (1..=v.rows).contains(&v.ring)
-            && buffer(&v).is_some_and(|(start, end)| start >= plan.state_len() && end <= plan.arena_len());
+            && buffer(&v).is_some_and(|(start, end)| start >= plan.reserved_len() && end <= plan.arena_len());
         if !in_place {
             return Err(PlanError::Buffer(index));
         }
@@ -133,7 +136,11 @@ fn steps(plan: &Plan<'_>) -> Result<(), PlanError> {
                 return Err(PlanError::Segment(index));
             }
         }
-        Operator::decode(plan, index, true)?.check_rings(plan, &step).ok_or(PlanError::Ring(index))?;
+        let operator = Operator::decode(plan, index, true)?;
+        operator.check_rings(plan, &step).ok_or(PlanError::Ring(index))?;
+        if operator.as_row_operator().scratch_words().saturating_mul(4) > plan.header.scratch_len as usize {
+            return Err(PlanError::Scratch(index));
+        }
     }
     for index in 0..plan.value_count() {
         let orphan = plan.value(index).is_some_and(|v| v.role != 1) && writer(plan, index, plan.step_count()).is_none();
@@ -173,13 +180,13 @@ fn live(plan: &Plan<'_>, index: u16) -> Result<Option<(u16, u16, usize, usize)>,
     }
     let step_index = index.saturating_sub(plan.value_count());
     let step = plan.step(step_index).ok_or(PlanError::Section)?;
-    let len = Operator::decode(plan, step_index, false)?.scratch_len();
+    let len = Operator::decode(plan, step_index, false)?.sums_len();
     if len == 0 {
         return Ok(None);
     }
     let start = step.scratch as usize;
     let end = start.checked_add(len).ok_or(PlanError::Buffer(index))?;
-    let sound = step.scratch != NONE && start.is_multiple_of(4) && start >= plan.state_len() && end <= plan.arena_len();
+    let sound = step.scratch != NONE && start.is_multiple_of(4) && start >= plan.reserved_len() && end <= plan.arena_len();
     if sound { Ok(Some((step.segment, step.segment, start, end))) } else { Err(PlanError::Buffer(index)) }
 }
 

@@ -197,6 +197,11 @@ impl<'p> Plan<'p> {
         state_len(self.header.value_count.into(), self.header.step_count.into())
     }
 
+    /// Bytes at the arena's start that belong to no buffer: the counters and, behind them, the scratch of the step at work.
+    pub(crate) fn reserved_len(&self) -> usize {
+        self.state_len().saturating_add(self.header.scratch_len as usize)
+    }
+
     /// `len` bytes of constants from `offset`.
     pub(crate) fn constant_bytes(&self, offset: u32, len: usize) -> Option<&'p [u8]> {
         let start = offset as usize;
@@ -210,6 +215,11 @@ impl<'p> Plan<'p> {
 
     /// `len` i32 constants from `offset`, a multiple of 4.
     pub(crate) fn constants_i32(&self, offset: u32, len: usize) -> Option<&'p [i32]> {
+        bytemuck::try_cast_slice(self.constant_bytes(offset, len.checked_mul(4)?)?).ok()
+    }
+
+    /// `len` u32 constants from `offset`, a multiple of 4.
+    pub(crate) fn constants_u32(&self, offset: u32, len: usize) -> Option<&'p [u32]> {
         bytemuck::try_cast_slice(self.constant_bytes(offset, len.checked_mul(4)?)?).ok()
     }
 
