@@ -88,14 +88,7 @@ impl FrontEndSpec {
 
     /// The MFCC that the published keyword-spotting ResNets were trained with ("Honk", Tang and Lin, 2017).
     pub fn mfcc_honk() -> Self {
-        Self {
-            fft: 480,
-            high_hz: 4000.0,
-            area_normalized: true,
-            floor: None,
-            dct: Some(40),
-            ..Self::log_mel_40()
-        }
+        Self { fft: 480, high_hz: 4000.0, area_normalized: true, floor: None, dct: Some(40), ..Self::log_mel_40() }
     }
 
     /// Reads a description.
@@ -134,8 +127,7 @@ impl FrontEndSpec {
                 filter.weights.iter().map(|w| (w / total * 65536.0).floor().min(65535.0) as u16).collect();
             let sum: f64 = own.iter().map(|&w| f64::from(w) / 65536.0).sum();
             let gain = if own.is_empty() { 1.0 } else { total / sum };
-            let record =
-                BandRecord { first: filter.first as u16, count: own.len() as u16, offset: fixed(gain.ln()) };
+            let record = BandRecord { first: filter.first as u16, count: own.len() as u16, offset: fixed(gain.ln()) };
             let mut bytes = [0; BandRecord::LEN];
             let _ = record.write(&mut bytes);
             bands.extend(bytes);
@@ -165,9 +157,8 @@ impl FrontEndSpec {
         let q15 = self.window_values().into_iter().map(|w| (w * 32768.0).round() as u16);
         append(&mut section, q15.flat_map(u16::to_le_bytes));
         let quarter = usize::from(self.fft) / 4;
-        let cosines = (0..=quarter).map(|k| {
-            ((TAU * k as f64 / f64::from(self.fft)).cos() * f64::from(1 << 30)).round() as i32
-        });
+        let cosines =
+            (0..=quarter).map(|k| ((TAU * k as f64 / f64::from(self.fft)).cos() * f64::from(1 << 30)).round() as i32);
         append(&mut section, cosines.flat_map(i32::to_le_bytes));
         append(&mut section, bands);
         append(&mut section, weights.into_iter().flat_map(u16::to_le_bytes));
@@ -207,7 +198,13 @@ impl FrontEndSpec {
     pub fn features_f64(&self, samples: &[i16]) -> Vec<Vec<f64>> {
         let (window, hop, n) = (usize::from(self.window), usize::from(self.hop), usize::from(self.fft));
         let frames = match samples.len().checked_sub(window) {
-            _ if self.centered => if samples.is_empty() { 0 } else { samples.len() / hop + 1 },
+            _ if self.centered => {
+                if samples.is_empty() {
+                    0
+                } else {
+                    samples.len() / hop + 1
+                }
+            }
             Some(rest) => rest / hop + 1,
             None => 0,
         };

@@ -341,15 +341,15 @@ impl Quantizer<'_> {
         let out = f64::from(output.scale);
         let factors: Vec<f64> = scale.iter().map(|&s| f64::from(s) * f64::from(input.scale) / out).collect();
         let zero = f64::from(input.zero_point);
-        let offsets: Vec<f64> =
-            offset.iter().zip(&factors).map(|(&o, f)| f64::from(o) / out - zero * f).collect();
+        let offsets: Vec<f64> = offset.iter().zip(&factors).map(|(&o, f)| f64::from(o) / out - zero * f).collect();
         // Rounding may move numbers by one half beyond the limits that are checked here, hence the margins.
         let (multipliers, shift) =
             self.small_multipliers(&factors, f64::from((1 << 22) - 1), &offsets, f64::from((1 << 29) - (1 << 10)))?;
         let unit = f64::from(shift).exp2();
-        let exact = multipliers.iter().zip(offset).map(|(&m, &o)| {
-            (f64::from(o) / out * unit).round() as i32 - i32::from(input.zero_point) * m
-        });
+        let exact = multipliers
+            .iter()
+            .zip(offset)
+            .map(|(&m, &o)| (f64::from(o) / out * unit).round() as i32 - i32::from(input.zero_point) * m);
         let numbers = exact.chain(multipliers.iter().copied()).collect();
         let constants = Constants { channel_parameters: numbers, ..Constants::default() };
         Ok(Form { operator: "Affine", shift, parameters: [0; 2], constants, sums: 0, groups: 0 })
@@ -404,9 +404,19 @@ mod tests {
 
     #[test]
     fn every_operator_that_is_emitted_has_a_code() {
-        for name in
-            ["Convolution", "Depthwise", "Pointwise", "Dense", "Add", "MaxPool", "AveragePool", "MeanPool", "Affine", "Table", "Softmax"]
-        {
+        for name in [
+            "Convolution",
+            "Depthwise",
+            "Pointwise",
+            "Dense",
+            "Add",
+            "MaxPool",
+            "AveragePool",
+            "MeanPool",
+            "Affine",
+            "Table",
+            "Softmax",
+        ] {
             assert!(code(name) > 0, "{name}");
         }
     }

@@ -84,7 +84,8 @@ fn layout(graph: &QGraph, schedule: &Schedule, extras: &Extras, output: u32, sum
     golden.extend(sums.iter().flat_map(|s| s.to_le_bytes()));
 
     let one_line = |s: &str| s.replace(['\n', '\r'], " ");
-    let lines = |all: &mut dyn Iterator<Item = String>| all.map(|l| one_line(&l) + "\n").collect::<String>().into_bytes();
+    let lines =
+        |all: &mut dyn Iterator<Item = String>| all.map(|l| one_line(&l) + "\n").collect::<String>().into_bytes();
     let labels = lines(&mut extras.labels.iter().cloned());
     let names = lines(&mut graph.steps.iter().map(|s| short(&s.name)));
     let provenance = lines(&mut extras.provenance.iter().map(|(k, v)| format!("{k}: {v}")));
@@ -118,8 +119,7 @@ fn layout(graph: &QGraph, schedule: &Schedule, extras: &Extras, output: u32, sum
     let mut bytes = AlignedBytes::from(body.bytes);
     // The header is inside the bytes and the structure lies before the constants: neither write nor slice can fail.
     let _ = header.write(&mut bytes);
-    header.structure_checksum =
-        Checksum::of(bytes.get(STRUCTURE_START..header.constants as usize).unwrap_or_default());
+    header.structure_checksum = Checksum::of(bytes.get(STRUCTURE_START..header.constants as usize).unwrap_or_default());
     let _ = header.write(&mut bytes);
     bytes
 }

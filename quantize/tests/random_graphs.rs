@@ -64,7 +64,8 @@ impl Builder {
             window.pads[axis] = self.random.below(extent);
             window.pads[axis + 2] = self.random.below(extent).max(extent.saturating_sub(size + window.pads[axis]));
             // The last window starts inside the input.
-            let over = |w: &Window| (size + w.pads[axis] + w.pads[axis + 2] - extent) / w.strides[axis] * w.strides[axis];
+            let over =
+                |w: &Window| (size + w.pads[axis] + w.pads[axis + 2] - extent) / w.strides[axis] * w.strides[axis];
             while over(&window) >= size + window.pads[axis] {
                 window.strides[axis] += 1;
             }
@@ -113,8 +114,7 @@ impl Builder {
         let shape = self.graph.values[input].shape;
         let [kernel, dilation] = [1 + 2 * self.random.below(3), 1 + self.random.below(2)];
         let same = (kernel - 1) / 2 * dilation;
-        let window =
-            Window { kernel: [kernel; 2], strides: [1; 2], dilations: [dilation; 2], pads: [same; 4] };
+        let window = Window { kernel: [kernel; 2], strides: [1; 2], dilations: [dilation; 2], pads: [same; 4] };
         let mut branch = input;
         for _ in 0..1 + self.random.below(2) {
             let groups = if self.random.below(2) == 0 { shape[2] } else { 1 };

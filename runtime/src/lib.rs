@@ -28,6 +28,8 @@
         clippy::float_arithmetic
     )
 )]
+// What operators share is not all used where some of them are left out.
+#![cfg_attr(not(feature = "all-operators"), allow(dead_code))]
 
 #[cfg(test)]
 extern crate std;

@@ -258,8 +258,13 @@ impl Lowering<'_> {
                 self.push(node, operator, &[first.value], *window, Layout::image());
             }
             Operator::Dense { weight, bias } => {
-                let Some((weights, flat)) = layout::dense_weights(&first.layout, &self.rows.values[first.value], weight) else {
-                    return Err(fail("the input's axes do not line up", "a flattened tensor, or the last axis as channels"));
+                let Some((weights, flat)) =
+                    layout::dense_weights(&first.layout, &self.rows.values[first.value], weight)
+                else {
+                    return Err(fail(
+                        "the input's axes do not line up",
+                        "a flattened tensor, or the last axis as channels",
+                    ));
                 };
                 let input = &self.rows.values[first.value];
                 if flat && input.shape[..2] != [1, 1] {
@@ -267,8 +272,7 @@ impl Lowering<'_> {
                     let operator = RowOperator::Dense { weights, bias: bias.clone() };
                     self.push(node, operator, &[first.value], window, Layout::channels_last(shape.len(), true));
                 } else {
-                    let operator =
-                        RowOperator::Convolution { weights, bias: bias.clone(), groups: 1, pad_value: None };
+                    let operator = RowOperator::Convolution { weights, bias: bias.clone(), groups: 1, pad_value: None };
                     let layout = first.layout.with_last(Axis::Channel);
                     self.push(node, operator, &[first.value], POINT, layout);
                 }
@@ -338,7 +342,8 @@ impl Lowering<'_> {
             return false;
         }
         let producer = self.rows.nodes.iter_mut().find(|n| n.output == value);
-        let Some(producer) = producer.filter(|p| !matches!(p.operator, RowOperator::MaxPool | RowOperator::Softmax)) else {
+        let Some(producer) = producer.filter(|p| !matches!(p.operator, RowOperator::MaxPool | RowOperator::Softmax))
+        else {
             return false;
         };
         producer.clamp = [producer.clamp[0].max(clamp[0]), producer.clamp[1].min(clamp[1]).max(clamp[0])];

@@ -76,9 +76,8 @@ impl<'a> Replay<'a> {
         if y >= self.rows(s.output) {
             return None;
         }
-        let as_window = (s.inputs[0] == value).then(|| {
-            if s.sums > 0 { self.consumed[step] } else { self.geometries[step].first_row(y).max(0) as u32 }
-        });
+        let as_window = (s.inputs[0] == value)
+            .then(|| if s.sums > 0 { self.consumed[step] } else { self.geometries[step].first_row(y).max(0) as u32 });
         let as_second = s.inputs[1..].contains(&value).then_some(y);
         as_window.into_iter().chain(as_second).min()
     }
