@@ -11,7 +11,7 @@ pub fn run_values(plan: &Plan<'_>, input: &[i8]) -> Vec<Vec<i8>> {
         let geometry = operator.as_row_operator().geometry();
         let mut out = vec![0; geometry.rows_out as usize * geometry.row_out()];
         let second = values.get(usize::from(step.second)).map_or(&[][..], |v| v);
-        operator.as_row_operator().reference(&values[usize::from(step.input)], second, &mut out);
+        operator.reference(&values[usize::from(step.input)], second, &mut out);
         values[usize::from(step.output)] = out;
     }
     values

@@ -11,6 +11,7 @@ pub use search::{Heads, Segment};
 use crate::qgraph::QGraph;
 use memory::Buffer;
 use wiring::Wiring;
+pub(crate) use wiring::geometry;
 
 /// Alignment of buffers in the arena.
 const ALIGNMENT: usize = 4;

@@ -76,7 +76,7 @@ impl<'a> Wiring<'a> {
 }
 
 /// The runtime's geometry of a step.
-fn geometry(step: &QStep, values: &[QValue]) -> Geometry {
+pub fn geometry(step: &QStep, values: &[QValue]) -> Geometry {
     let (input, output) = (&values[step.inputs[0]], &values[step.output]);
     let r = &step.record;
     Geometry {

@@ -86,6 +86,14 @@ impl<'p> Padding<'p> {
         }
     }
 
+    /// Fills a run of channels from channel `first`; elements behind the last channel are left.
+    pub(super) fn fill(&self, first: usize, out: &mut [i8]) {
+        match self.pixel.and_then(|pixel| pixel.get(first..)) {
+            Some(pixel) => out.iter_mut().zip(pixel).for_each(|(out, &value)| *out = value),
+            None => out.fill(self.zero_point as i8),
+        }
+    }
+
     /// Sum of `weights · padding` over one or more taps of `channels` weights each, from channel `first`.
     pub fn dot(&self, weights: &[i8], first: usize, channels: usize) -> i32 {
         match self.pixel.and_then(|p| p.get(first..)?.get(..channels)) {

@@ -1,8 +1,8 @@
 //! The operators: one file each, with the contract, the row form and the naive reference.
 //!
-//! The [`operators!`] table below is the only list of them: code in the plan, name, variant, whether the engine
-//! hands it a window of rows or lets it carry sums ([`RowOperator::sums`]), and type. To add one, write its file
-//! and its line here.
+//! The [`operators!`] table below is the only list of them: code in the plan, name, the crate's feature that links it,
+//! variant, whether the engine hands it a window of rows or lets it carry sums ([`RowOperator::sums`]), and type. To add
+//! one, write its file and its line here, and its feature in `Cargo.toml`.
 
 mod add;
 mod affine;
@@ -20,7 +20,8 @@ pub mod rows;
 mod softmax;
 mod table;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
+pub mod windows;
 
 pub use add::Add;
 pub use affine::Affine;
@@ -76,45 +77,68 @@ pub trait RowOperator {
 
     /// The operator's definition, element by element over whole tensors, in 64-bit arithmetic. `second` is empty where
     /// there is no second input.
-    fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8]);
+    ///
+    /// Not called through `dyn RowOperator`, so that firmware does not hold it.
+    fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8])
+    where
+        Self: Sized;
 }
 
 macro_rules! operators {
     (@ window) => { false };
     (@ sums) => { true };
-    ($( $(#[$doc:meta])* $code:literal $name:literal $variant:ident $drive:ident $type:ty, )*) => {
+    ($( $(#[$doc:meta])* $code:literal $name:literal $feature:literal $variant:ident $drive:ident $type:ty, )*) => {
         /// A step's operator with its constants, ready to run.
         #[derive(Clone, Copy, Debug)]
         #[non_exhaustive]
-        pub enum Operator<'p> { $( $(#[$doc])* $variant($type), )* }
+        pub enum Operator<'p> {
+            $( $(#[$doc])* #[cfg(feature = $feature)] $variant($type), )*
+            /// No operator: the lifetime's place where only operators without constants are linked.
+            #[doc(hidden)]
+            Never(core::convert::Infallible, core::marker::PhantomData<&'p ()>),
+        }
 
-        /// Code in the plan and name of each operator.
-        pub const OPERATORS: &[(u8, &str)] = &[ $( ($code, $name), )* ];
+        /// Code in the plan and name of each operator that is linked.
+        pub const OPERATORS: &[(u8, &str)] = &[ $( #[cfg(feature = $feature)] ($code, $name), )* ];
 
         impl<'p> Operator<'p> {
             /// Decodes step `index`; `check` also looks at every per-channel number, which loading does once.
             pub(crate) fn decode(plan: &Plan<'p>, index: u16, check: bool) -> Result<Self, PlanError> {
                 let context = Context::of(plan, index, check).ok_or(PlanError::Order(index))?;
                 match context.step.operator {
-                    $( $code => <$type>::decode(&context).map(Self::$variant), )*
+                    $( #[cfg(feature = $feature)] $code => <$type>::decode(&context).map(Self::$variant), )*
                     code => Err(PlanError::UnknownOperator(index, code)),
                 }
             }
 
             /// Whether the operator of a code carries sums from input row to input row.
             pub(crate) fn accumulates(code: u8) -> bool {
-                match code { $( $code => operators!(@ $drive), )* _ => false }
+                match code { $( #[cfg(feature = $feature)] $code => operators!(@ $drive), )* _ => false }
             }
 
             /// The operator's driver interface.
             #[inline]
             pub fn as_row_operator(&self) -> &dyn RowOperator {
-                match self { $( Self::$variant(operator) => operator, )* }
+                match self {
+                    $( #[cfg(feature = $feature)] Self::$variant(operator) => operator, )*
+                    Self::Never(never, _) => match *never {},
+                }
+            }
+
+            /// The operator's definition, see [`RowOperator::reference`].
+            pub fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8]) {
+                match self {
+                    $( #[cfg(feature = $feature)] Self::$variant(operator) => operator.reference(input, second, output), )*
+                    Self::Never(never, _) => match *never {},
+                }
             }
 
             /// The operator's name.
             pub fn name(&self) -> &'static str {
-                match self { $( Self::$variant(_) => $name, )* }
+                match self {
+                    $( #[cfg(feature = $feature)] Self::$variant(_) => $name, )*
+                    Self::Never(never, _) => match *never {},
+                }
             }
         }
     };
@@ -122,27 +146,27 @@ macro_rules! operators {
 
 operators! {
     /// Any convolution.
-    1 "Convolution" Convolution window Convolution<'p>,
+    1 "Convolution" "convolution" Convolution window Convolution<'p>,
     /// One kernel per channel.
-    2 "Depthwise" Depthwise window Depthwise<'p>,
+    2 "Depthwise" "depthwise" Depthwise window Depthwise<'p>,
     /// 1×1 kernel, and dense layers over one pixel.
-    3 "Pointwise" Pointwise window Pointwise<'p>,
+    3 "Pointwise" "pointwise" Pointwise window Pointwise<'p>,
     /// Dense layer over a whole tensor.
-    4 "Dense" Dense sums Dense<'p>,
+    4 "Dense" "dense" Dense sums Dense<'p>,
     /// Sum of two tensors of different scales.
-    5 "Add" Add window Add,
+    5 "Add" "add" Add window Add,
     /// Maximum over a window.
-    6 "MaxPool" MaxPool window MaxPool,
+    6 "MaxPool" "max-pool" MaxPool window MaxPool,
     /// Mean over windows that overlap.
-    7 "AveragePool" AveragePool window AveragePool<'p>,
+    7 "AveragePool" "average-pool" AveragePool window AveragePool<'p>,
     /// Mean over windows that do not overlap in rows; global pooling.
-    8 "MeanPool" MeanPool sums MeanPool<'p>,
+    8 "MeanPool" "mean-pool" MeanPool sums MeanPool<'p>,
     /// Scale and offset per channel.
-    9 "Affine" Affine window Affine<'p>,
+    9 "Affine" "affine" Affine window Affine<'p>,
     /// Any function of one int8 element.
-    10 "Table" Table window Table<'p>,
+    10 "Table" "table" Table window Table<'p>,
     /// Softmax over the channels of each pixel.
-    11 "Softmax" Softmax window Softmax<'p>,
+    11 "Softmax" "softmax" Softmax window Softmax<'p>,
 }
 
 impl Operator<'_> {
@@ -208,6 +232,11 @@ impl<'p> Context<'p> {
     /// The step's first `len` weights.
     fn weights(&self, len: usize) -> Result<&'p [i8], PlanError> {
         self.plan.constants_i8(self.step.weights, len).ok_or(PlanError::Constants(self.index))
+    }
+
+    /// The step's packed words.
+    fn packed(&self, len: Option<usize>) -> Result<&'p [u32], PlanError> {
+        len.and_then(|len| self.plan.constants_u32(self.step.weights, len)).ok_or(PlanError::Constants(self.index))
     }
 
     /// The step has no second input.

@@ -224,6 +224,11 @@ impl<'p> Plan<'p> {
         bytemuck::try_cast_slice(self.constant_bytes(offset, len.checked_mul(4)?)?).ok()
     }
 
+    /// `len` u32 constants from `offset`, a multiple of 4.
+    pub(crate) fn constants_u32(&self, offset: u32, len: usize) -> Option<&'p [u32]> {
+        bytemuck::try_cast_slice(self.constant_bytes(offset, len.checked_mul(4)?)?).ok()
+    }
+
     /// `len` u16 constants from `offset`, a multiple of 2.
     pub(crate) fn constants_u16(&self, offset: u32, len: usize) -> Option<&'p [u16]> {
         bytemuck::try_cast_slice(self.constant_bytes(offset, len.checked_mul(2)?)?).ok()

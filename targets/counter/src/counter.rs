@@ -1,36 +1,8 @@
 //! What is counted, apart from QEMU: blocks of instructions, markers, totals.
 
-use crate::timing::{self, Kind, REFILL};
+use crate::instructions::{InstructionSet, Marker};
+use crate::timing::{Kind, REFILL};
 use std::fmt;
-
-/// A hint instruction that steers the counting. None of them is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Marker {
-    /// `0xBF50`: sets the counts to zero and begins counting.
-    Start,
-    /// `0xBF60`: ends counting; the region's totals are written.
-    Stop,
-    /// `0xBF70`: writes what was counted since the start or the previous lap.
-    Lap,
-    /// `0xBF80`: stops counting, keeps the counts.
-    Pause,
-    /// `0xBF90`: goes on counting.
-    Resume,
-}
-
-impl Marker {
-    /// The marker that a 16-bit instruction is, if any.
-    pub fn of(instruction: u16) -> Option<Self> {
-        Some(match instruction {
-            0xbf50 => Self::Start,
-            0xbf60 => Self::Stop,
-            0xbf70 => Self::Lap,
-            0xbf80 => Self::Pause,
-            0xbf90 => Self::Resume,
-            _ => return None,
-        })
-    }
-}
 
 /// Totals of a region or lap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,8 +38,8 @@ pub struct Block {
 impl Block {
     /// Splits a translation block, given as (address, first halfword, second halfword) in order, into what is counted:
     /// one block, or one for each instruction where a marker is among them. No instructions, no blocks.
-    pub fn split(code: &[(u32, u16, u16)]) -> Vec<Self> {
-        let marked = code.iter().any(|&(_, first, _)| Marker::of(first).is_some());
+    pub fn split(set: InstructionSet, code: &[(u32, u16, u16)]) -> Vec<Self> {
+        let marked = code.iter().any(|&(_, first, second)| set.marker(first, second).is_some());
         let mut blocks: Vec<Self> = Vec::new();
         let (mut after_access, mut after_narrow) = (false, false);
         for &(address, first, second) in code {
@@ -75,9 +47,9 @@ impl Block {
                 blocks.push(Self { start: address, end: address, ..Self::default() });
             }
             let Some(block) = blocks.last_mut() else { continue };
-            let timing = timing::time(first, second);
+            let timing = set.time(first, second);
             block.end = block.end.wrapping_add(timing.bytes);
-            block.marker = Marker::of(first);
+            block.marker = set.marker(first, second);
             if block.marker.is_some() {
                 continue;
             }
@@ -203,7 +175,7 @@ mod tests {
     }
 
     fn run(counter: &mut Counter, address: u32, instructions: &[u16]) -> Vec<String> {
-        Block::split(&code(address, instructions))
+        Block::split(InstructionSet::Thumb, &code(address, instructions))
             .iter()
             .filter_map(|block| counter.execute(block))
             .map(|line| line.to_string())
@@ -213,7 +185,7 @@ mod tests {
     #[test]
     fn neighbours_overlap() {
         // STR, LDR, LDR: 1 + 1 + 1; LDR alone: 2; IT behind a 16-bit instruction: 0, behind a 32-bit one: 1.
-        let cycles = |code: &[(u32, u16, u16)]| Block::split(code)[0].cycles;
+        let cycles = |code: &[(u32, u16, u16)]| Block::split(InstructionSet::Thumb, code)[0].cycles;
         assert_eq!(cycles(&code(0, &[0x6008, LDR, LDR])), 3);
         assert_eq!(cycles(&code(0, &[LDR, NOP, LDR])), 5);
         assert_eq!(cycles(&code(0, &[NOP, 0xbf08, NOP])), 2);

@@ -1,11 +1,11 @@
-//! QEMU TCG plugin: exact instruction counts and modelled Cortex-M3/M4 cycles for marked regions of a guest.
+//! QEMU TCG plugin: exact instruction counts and modelled Cortex-M3/M4 cycles for marked regions of a Cortex-M or RISC-V
+//! guest.
 //!
 //! ```text
 //! qemu-system-arm .. -plugin libresidua_counter.so,out=counts.jsonl -kernel firmware.elf
 //! ```
 //!
-//! The guest marks regions with hint instructions that every M-profile core executes as NOP ([`Marker`]); they are not
-//! counted themselves. For each region the plugin writes one line of JSON to the file `out` (or to standard error):
+//! The guest marks regions with instructions that its core executes as NOP ([`Marker`]); they are not counted themselves. For each region the plugin writes one line of JSON to the file `out` (or to standard error):
 //!
 //! ```text
 //! {"kind":"region","index":0,"instructions":5300,"cycles":6100,"taken":410}
@@ -20,10 +20,12 @@
 //! cores other than the Cortex-M3 and M4 only the instruction counts mean anything. [`timing`] has the cycle model.
 
 mod counter;
+mod instructions;
 #[cfg(not(test))]
 mod plugin;
 pub mod timing;
 #[cfg(test)]
 mod yardstick;
 
-pub use counter::{Block, Counter, Counts, Marker};
+pub use counter::{Block, Counter, Counts};
+pub use instructions::{InstructionSet, Marker};

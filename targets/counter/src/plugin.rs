@@ -1,6 +1,7 @@
 //! The plugin as QEMU sees it: the part of its plugin API, version 1 (`qemu-plugin.h` of QEMU 7.2), that is used.
 
 use crate::counter::{Block, Counter};
+use crate::instructions::InstructionSet;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::fs::File;
 use std::io::Write;
@@ -16,6 +17,12 @@ struct TranslationBlock {
 #[repr(C)]
 struct Instruction {
     _private: [u8; 0],
+}
+
+/// The first field of `qemu_info_t`.
+#[repr(C)]
+pub struct Info {
+    target_name: *const c_char,
 }
 
 type TranslateCallback = extern "C" fn(id: u64, block: *mut TranslationBlock);
@@ -53,6 +60,7 @@ unsafe extern "C" {
 pub static qemu_plugin_version: c_int = 1;
 
 struct State {
+    instruction_set: InstructionSet,
     blocks: Vec<Block>,
     counter: Counter,
     out: Option<File>,
@@ -68,7 +76,12 @@ impl State {
     }
 }
 
-static STATE: Mutex<State> = Mutex::new(State { blocks: Vec::new(), counter: Counter::new(), out: None });
+static STATE: Mutex<State> = Mutex::new(State {
+    instruction_set: InstructionSet::Thumb,
+    blocks: Vec::new(),
+    counter: Counter::new(),
+    out: None,
+});
 
 fn state() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -78,14 +91,22 @@ fn state() -> MutexGuard<'static, State> {
 /// Returns 0, or another number to refuse.
 ///
 /// # Safety
-/// `arguments` must point to `count` pointers to C strings, as QEMU's plugin loader passes them.
+/// `info` must point to QEMU's description of itself, and `arguments` to `count` pointers to C strings, as QEMU's plugin
+/// loader passes them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qemu_plugin_install(
     id: u64,
-    _info: *const c_void,
+    info: *const Info,
     count: c_int,
     arguments: *const *const c_char,
 ) -> c_int {
+    // SAFETY: the caller passes its description, whose first field is a C string.
+    let target = unsafe { CStr::from_ptr((*info).target_name) }.to_string_lossy();
+    let Some(instruction_set) = InstructionSet::of(&target) else {
+        eprintln!("residua-counter: unknown instruction set `{target}`; known: arm, riscv32");
+        return 1;
+    };
+    state().instruction_set = instruction_set;
     for index in 0..usize::try_from(count).unwrap_or(0) {
         // SAFETY: the caller passes `count` pointers, each to a C string that lives as long as this call.
         let argument = unsafe { CStr::from_ptr(*arguments.add(index)) }.to_string_lossy();
@@ -117,8 +138,8 @@ extern "C" fn on_translate(_id: u64, block: *mut TranslationBlock) {
         .map(|index| unsafe { qemu_plugin_tb_get_insn(block, index) })
         .collect();
     let code: Vec<_> = instructions.iter().map(|&instruction| read(instruction)).collect();
-    let parts = Block::split(&code);
     let mut state = state();
+    let parts = Block::split(state.instruction_set, &code);
     let first = state.blocks.len();
     state.blocks.extend_from_slice(&parts);
     // The user data is the block's index, not an address: nothing is dereferenced when it comes back.

@@ -34,9 +34,6 @@ pub struct Timing {
 }
 
 /// Times one instruction from its halfwords; `second` is not looked at for a 16-bit instruction.
-///
-/// The length comes from the first halfword and from nothing else: near the end of a page QEMU 7.2 reports 4 bytes for a
-/// 16-bit instruction.
 pub fn time(first: u16, second: u16) -> Timing {
     if is_wide(first) {
         let (cycles, kind) = time_wide(first, second);
@@ -82,7 +79,7 @@ fn time_wide(a: u16, b: u16) -> (u32, Kind) {
         _ if op2 & 0x40 != 0 => time_coprocessor(a, b),
         0b01 if op2 & 0x20 != 0 => ONE, // data processing (shifted register)
         0b01 if op2 & 0x04 == 0 => plain(1 + b.count_ones()), // LDM, STM
-        0b01 => time_dual_or_exclusive(a, b),
+        0b01 => time_dual_or_exclusive(a),
         _ => time_single_or_multiply(a, b),
     }
 }
@@ -93,10 +90,9 @@ fn time_branch_or_system(a: u16, b: u16) -> (u32, Kind) {
     plain(if control && move_special { 2 } else { 1 })
 }
 
-fn time_dual_or_exclusive(a: u16, b: u16) -> (u32, Kind) {
-    let table_branch = a & 0xfff0 == 0xe8d0 && b & 0xffe0 == 0xf000;
-    let exclusive = a & 0xffe0 == 0xe840; // LDREX, STREX of a word
-    plain(if table_branch || exclusive { 2 } else { 3 })
+fn time_dual_or_exclusive(a: u16) -> (u32, Kind) {
+    // Exclusive and acquire-release accesses, of a word and of less, and TBB, TBH; else LDRD, STRD.
+    plain(if a & 0xff60 == 0xe840 { 2 } else { 3 })
 }
 
 fn time_single_or_multiply(a: u16, b: u16) -> (u32, Kind) {
@@ -173,6 +169,8 @@ mod tests {
             (0xe9c0, 0x2302, 3, "strd r2, r3, [r0, #8]"),
             (0xe850, 0x1f00, 2, "ldrex r1, [r0]"),
             (0xe840, 0x2100, 2, "strex r1, r2, [r0]"),
+            (0xe8d0, 0x1f4f, 2, "ldrexb r1, [r0]"),
+            (0xe8c0, 0x2faf, 2, "stl r2, [r0]"),
             (0xe8df, 0xf000, 2, "tbb [pc, r0]"),
             (0xf3ef, 0x8010, 2, "mrs r0, primask"),
             (0xf380, 0x8810, 2, "msr primask, r0"),

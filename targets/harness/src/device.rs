@@ -3,7 +3,7 @@
 use crate::build::{self, Built};
 use crate::emulator::{self, Answer, Counts, Work};
 use crate::profile::{self, StepCost};
-use crate::{HarnessError, Target};
+use crate::{HarnessError, Parts, Target};
 use residua::plan::Plan;
 use residua_mailbox::{Mode, Record};
 use std::time::Duration;
@@ -14,14 +14,17 @@ pub struct Options {
     /// Whether to count each step of the plan apart. The markers between the steps cost nothing, but the engine is then
     /// compiled with an observer: totals differ a little from those of a plain run.
     pub profile: bool,
+    /// Whether the firmware links all operators rather than those of the plan alone: larger, but one firmware for any
+    /// number of plans, where each would have its own built.
+    pub all_operators: bool,
     /// Time after which a run is stopped.
     pub time_limit: Duration,
 }
 
 impl Default for Options {
-    /// No profile, ten minutes.
+    /// No profile, the plan's operators, ten minutes.
     fn default() -> Self {
-        Self { profile: false, time_limit: Duration::from_secs(600) }
+        Self { profile: false, all_operators: false, time_limit: Duration::from_secs(600) }
     }
 }
 
@@ -113,7 +116,7 @@ pub fn run(target: Target, plan: &[u8], inputs: &[Vec<i8>], options: &Options) -
     }
     let input: Vec<u8> = inputs.iter().flatten().map(|&element| element as u8).collect();
     let mode = if options.profile { Mode::Profile } else { Mode::Infer };
-    let built = build::build(target)?;
+    let built = build::build(target, Parts::new((!options.all_operators).then_some(&plan), mode))?;
     let work = Work { mode, plan: plan_bytes, input: &input, input_count: inputs.len() };
     let answer = emulator::boot(target, &built, &work, options.time_limit)?;
 
@@ -200,7 +203,10 @@ pub fn audio(target: Target, plan: &[u8], samples: &[i16]) -> Result<AudioRun, H
 }
 
 fn simple(target: Target, mode: Mode, plan: &[u8], input: &[u8]) -> Result<(Answer, Built), HarnessError> {
-    let built = build::build(target)?;
+    // A plan that the host refuses goes to the device all the same, which must refuse it too.
+    let aligned = aligned(plan);
+    let loaded = Plan::load(aligned.bytes()).ok();
+    let built = build::build(target, Parts::new(loaded.as_ref(), mode))?;
     let work = Work { mode, plan, input, input_count: usize::from(!input.is_empty()) };
     let answer = emulator::boot(target, &built, &work, Options::default().time_limit)?;
     Ok((answer, built))

@@ -80,18 +80,19 @@ pub(crate) fn boot(target: Target, built: &Built, work: &Work<'_>, limit: Durati
     })?;
     let folder = tempfile::tempdir().map_err(HarnessError::io("temporary folder"))?;
     let path = |name: &str| folder.path().join(name);
-    let image = image(work, description.mailbox.len as usize)?;
+    let mailbox = &built.firmware.mailbox;
+    let image = image(work, mailbox.end.saturating_sub(mailbox.start) as usize)?;
     fs::write(path("mailbox.bin"), image).map_err(HarnessError::io("mailbox"))?;
     let create = |name: &str| File::create(path(name)).map_err(HarnessError::io(name));
     let child = Command::new(emulator)
         .current_dir(folder.path())
         .args(["-M", description.machine.0, "-cpu", description.machine.1])
-        .args(["-display", "none", "-serial", "null", "-monitor", "none"])
+        .args(["-display", "none", "-serial", "null", "-monitor", "none", "-bios", "none"])
         .args(["-semihosting-config", "enable=on,target=native"])
         .arg("-plugin")
         .arg(option_path(&built.plugin, ",out=counts.jsonl"))
         .arg("-device")
-        .arg(format!("loader,file=mailbox.bin,addr={:#x},force-raw=on", description.mailbox.address))
+        .arg(format!("loader,file=mailbox.bin,addr={:#x},force-raw=on", mailbox.start))
         .arg("-kernel")
         .arg(&built.firmware.elf)
         .stdin(Stdio::null())

@@ -26,6 +26,7 @@ mod emulator;
 mod error;
 #[cfg(feature = "emulator")]
 mod host;
+mod parts;
 #[cfg(feature = "emulator")]
 mod profile;
 mod target;
@@ -41,6 +42,7 @@ pub use emulator::Counts;
 pub use error::HarnessError;
 #[cfg(feature = "emulator")]
 pub use host::audio_on_host;
+pub use parts::Parts;
 #[cfg(feature = "emulator")]
 pub use profile::StepCost;
 pub use target::{Target, UnknownTarget};

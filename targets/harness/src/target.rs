@@ -1,6 +1,5 @@
 //! The emulated cores.
 
-use residua_mailbox::Placement;
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,8 +7,20 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Target {
+    /// Arm Cortex-M0 on a BBC micro:bit.
+    CortexM0,
+    /// Arm Cortex-M3 on an MPS2 board with the AN385 image.
+    CortexM3,
     /// Arm Cortex-M4F on an MPS2 board with the AN386 image.
     CortexM4,
+    /// Arm Cortex-M7 on an MPS2 board with the AN500 image.
+    CortexM7,
+    /// Arm Cortex-M33 on an MPS2 board with the AN505 image.
+    CortexM33,
+    /// Arm Cortex-M55 on an MPS3 board with the AN547 image.
+    CortexM55,
+    /// 32-bit RISC-V with multiplication and compressed instructions on QEMU's board "virt".
+    Riscv32Imc,
 }
 
 /// What the harness has to know of a target.
@@ -20,6 +31,8 @@ pub(crate) struct Description {
     pub name: &'static str,
     /// Rust target triple.
     pub triple: &'static str,
+    /// Core that the project's own crates are built for, where the triple does not say all.
+    pub cpu: Option<&'static str>,
     /// Folder of the firmware's workspace in `targets/`, and its package.
     pub firmware: (&'static str, &'static str),
     /// Feature of the firmware that chooses the board.
@@ -28,15 +41,21 @@ pub(crate) struct Description {
     pub emulator: (&'static str, &'static str),
     /// QEMU's machine and core.
     pub machine: (&'static str, &'static str),
-    /// Where the mailbox stands.
-    pub mailbox: Placement,
     /// Whether the counter's cycle model is that of this core.
     pub cycles: bool,
 }
 
 impl Target {
     /// All targets.
-    pub const ALL: &'static [Self] = &[Self::CortexM4];
+    pub const ALL: &'static [Self] = &[
+        Self::CortexM0,
+        Self::CortexM3,
+        Self::CortexM4,
+        Self::CortexM7,
+        Self::CortexM33,
+        Self::CortexM55,
+        Self::Riscv32Imc,
+    ];
 
     /// The name that the command line uses.
     pub fn name(self) -> &'static str {
@@ -49,16 +68,40 @@ impl Target {
     }
 
     pub(crate) fn description(self) -> Description {
+        let cortex_m = |name, triple, board| Description {
+            name,
+            triple,
+            cpu: None,
+            firmware: ("cortex-m", "residua-cortex-m"),
+            board,
+            emulator: ("qemu-system-arm", "qemu-system-arm"),
+            machine: (board, name),
+            cycles: false,
+        };
         match self {
-            Self::CortexM4 => Description {
-                name: "cortex-m4",
-                triple: "thumbv7em-none-eabihf",
-                firmware: ("cortex-m", "residua-cortex-m"),
-                board: "mps2-an386",
-                emulator: ("qemu-system-arm", "qemu-system-arm"),
-                machine: ("mps2-an386", "cortex-m4"),
-                mailbox: Placement::MPS2,
-                cycles: true,
+            Self::CortexM0 => cortex_m("cortex-m0", "thumbv6m-none-eabi", "microbit"),
+            Self::CortexM3 => Description { cycles: true, ..cortex_m("cortex-m3", "thumbv7m-none-eabi", "mps2-an385") },
+            Self::CortexM4 => {
+                Description { cycles: true, ..cortex_m("cortex-m4", "thumbv7em-none-eabihf", "mps2-an386") }
+            }
+            Self::CortexM7 => cortex_m("cortex-m7", "thumbv7em-none-eabihf", "mps2-an500"),
+            Self::CortexM33 => Description {
+                cpu: Some("cortex-m33"),
+                ..cortex_m("cortex-m33", "thumbv8m.main-none-eabihf", "mps2-an505")
+            },
+            Self::CortexM55 => Description {
+                cpu: Some("cortex-m55"),
+                ..cortex_m("cortex-m55", "thumbv8m.main-none-eabihf", "mps3-an547")
+            },
+            Self::Riscv32Imc => Description {
+                name: "riscv32imc",
+                triple: "riscv32imc-unknown-none-elf",
+                cpu: None,
+                firmware: ("riscv32", "residua-riscv32"),
+                board: "virt",
+                emulator: ("qemu-system-riscv32", "qemu-system-misc"),
+                machine: ("virt", "rv32,f=off,d=off,a=off"),
+                cycles: false,
             },
         }
     }

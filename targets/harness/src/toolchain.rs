@@ -1,6 +1,6 @@
 //! The source tree, and the compilers that build firmware from it.
 
-use crate::{HarnessError, Target};
+use crate::{HarnessError, Parts, Target};
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -48,22 +48,37 @@ impl Target {
         if toolchain != Toolchain::Installed {
             return Ok(None);
         }
-        let mut clippy = self.firmware_command(&toolchain, "clippy")?;
+        let mut clippy = self.firmware_command(&toolchain, "clippy", &Parts::all())?;
         clippy.args(["--", "--deny", "warnings"]);
         Ok(Some(clippy))
     }
 
+    /// Where the firmware's build products go: to each set of compiler flags its own.
+    pub(crate) fn firmware_target_dir(self) -> Result<PathBuf, HarnessError> {
+        let shared = target_dir()?;
+        Ok(self.description().cpu.map_or(shared.clone(), |cpu| shared.join(cpu)))
+    }
+
     /// A command of cargo on the firmware: in release, for this core and board.
-    pub(crate) fn firmware_command(self, toolchain: &Toolchain, command: &str) -> Result<Command, HarnessError> {
+    pub(crate) fn firmware_command(
+        self,
+        toolchain: &Toolchain,
+        command: &str,
+        parts: &Parts,
+    ) -> Result<Command, HarnessError> {
         let description = self.description();
+        let features: Vec<_> = [description.board.to_owned()].into_iter().chain(parts.features()).collect();
         let mut cargo = toolchain.cargo();
         cargo
             .current_dir(self.firmware_folder()?)
-            .args([command, "--quiet", "--release", "--target", description.triple, "--features", description.board])
+            .args([command, "--quiet", "--release", "--target", description.triple, "--features", &features.join(",")])
             .arg("--target-dir")
-            .arg(target_dir()?)
+            .arg(self.firmware_target_dir()?)
             // Without it defmt leaves out all messages.
             .env("DEFMT_LOG", "info");
+        if let Some(cpu) = description.cpu {
+            cargo.env("RESIDUA_CPU", cpu).env("RUSTC_WRAPPER", self.firmware_folder()?.join("rustc.sh"));
+        }
         Ok(cargo)
     }
 }
@@ -97,7 +112,7 @@ impl Toolchain {
         let linker = find_linker(&sysroot);
         match linker {
             Some(linker) if debian.iter().all(|path| Path::new(path).is_file()) => {
-                Ok(Self::Debian { linker, variable: triple.to_uppercase().replace('-', "_") })
+                Ok(Self::Debian { linker, variable: triple.to_uppercase().replace(['-', '.'], "_") })
             }
             _ => Err(missing(
                 &format!("Rust's core library for {triple}"),

@@ -3,8 +3,8 @@
 mod pooling;
 
 use pooling::{COLUMNS, Pooling, ROWS};
-use residua_harness::{Target, counter, firmware, home};
-use residua_mailbox::{Mode, Placement, Request};
+use residua_harness::{Parts, Target, counter, firmware, home};
+use residua_mailbox::{Mode, Request};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -22,14 +22,18 @@ fn counts_are_those_of_the_yardstick() {
     let compiler = Command::new("cc").args(["-O2", "-fPIC", "-shared", "-o"]).arg(&yardstick).arg(&source).status();
     assert!(compiler.unwrap().success());
 
-    for mode in [Mode::Infer, Mode::Profile] {
-        fs::write(folder.path().join("mailbox.bin"), mailbox(mode)).unwrap();
-        let own = count(folder.path(), &format!("{},out=counts.txt", counter().unwrap().display()));
-        let theirs = count(folder.path(), &format!("{},out=counts.txt", yardstick.display()));
-        let own: Vec<_> = own.lines().map(|line| numbers(line, ["instructions", "cycles", "taken"])).collect();
-        let theirs: Vec<_> = theirs.lines().map(|line| numbers(line, ["insns", "cycles", "taken"])).collect();
-        assert!(own.len() >= 3 && own.iter().any(|counts| counts[1] > 500), "{mode:?}: {own:?}");
-        assert_eq!(own, theirs, "{mode:?}");
+    let plugins = [counter().unwrap(), yardstick].map(|plugin| format!("{},out=counts.txt", plugin.display()));
+    for (target, machine) in
+        [(Target::CortexM3, "mps2-an385"), (Target::CortexM4, "mps2-an386"), (Target::CortexM7, "mps2-an500")]
+    {
+        for mode in [Mode::Infer, Mode::Profile] {
+            fs::write(folder.path().join("mailbox.bin"), mailbox(mode)).unwrap();
+            let [own, theirs] = plugins.each_ref().map(|plugin| count(folder.path(), target, machine, plugin));
+            let own: Vec<_> = own.lines().map(|line| numbers(line, ["instructions", "cycles", "taken"])).collect();
+            let theirs: Vec<_> = theirs.lines().map(|line| numbers(line, ["insns", "cycles", "taken"])).collect();
+            assert!(own.len() >= 3 && own.iter().any(|counts| counts[1] > 500), "{target} {mode:?}: {own:?}");
+            assert_eq!(own, theirs, "{target} {mode:?}");
+        }
     }
 }
 
@@ -53,14 +57,15 @@ fn mailbox(mode: Mode) -> Vec<u8> {
 }
 
 /// Boots the firmware with a plugin; what that wrote.
-fn count(folder: &Path, plugin: &str) -> String {
+fn count(folder: &Path, target: Target, machine: &str, plugin: &str) -> String {
+    let firmware = firmware(target, &Parts::all()).unwrap();
     let status = Command::new("qemu-system-arm")
         .current_dir(folder)
-        .args(["-M", "mps2-an386", "-cpu", "cortex-m4", "-display", "none", "-serial", "null", "-monitor", "none"])
+        .args(["-M", machine, "-cpu", target.name(), "-display", "none", "-serial", "null", "-monitor", "none"])
         .args(["-semihosting-config", "enable=on,target=native", "-plugin", plugin, "-device"])
-        .arg(format!("loader,file=mailbox.bin,addr={:#x},force-raw=on", Placement::MPS2.address))
+        .arg(format!("loader,file=mailbox.bin,addr={:#x},force-raw=on", firmware.mailbox.start))
         .arg("-kernel")
-        .arg(firmware(Target::CortexM4).unwrap().elf)
+        .arg(firmware.elf)
         .output()
         .unwrap();
     assert!(status.status.success(), "{status:?}");

@@ -2,7 +2,8 @@
 #![forbid(unsafe_code)]
 //! What the host and the generic firmware say to each other.
 //!
-//! The host places one image, the *mailbox*, into the board's memory before it boots: a [`Request`], the plan, the input.
+//! The host places one image into the board's *mailbox*, a piece of memory that its linker script sets apart (symbols
+//! [`MAILBOX_SYMBOLS`]), before it boots: a [`Request`], the plan, the input.
 //! The firmware reads it in place and writes its answers as [`Record`]s to a file on the host. All numbers are
 //! little-endian. Both sides are built from this crate.
 //!
@@ -26,22 +27,11 @@ pub const VERSION: u32 = 1;
 /// Alignment in bytes of the mailbox itself, the plan and the input.
 pub const ALIGNMENT: usize = 16;
 
+/// Symbols of the firmware's ELF file whose addresses are the mailbox's start and end.
+pub const MAILBOX_SYMBOLS: [&str; 2] = ["_mailbox_start", "_mailbox_end"];
+
 /// File that the firmware writes its report to, in the emulator's working directory.
 pub const REPORT_FILE: &core::ffi::CStr = c"report.bin";
-
-/// Where a family of boards has the memory that takes the mailbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Placement {
-    /// Address.
-    pub address: u32,
-    /// Size in bytes.
-    pub len: u32,
-}
-
-impl Placement {
-    /// Arm MPS2 boards (AN385, AN386, AN500): the 16 MiB of PSRAM.
-    pub const MPS2: Self = Self { address: 0x2100_0000, len: 16 << 20 };
-}
 
 /// What the firmware is to do. Every mode loads the plan first, between markers of its own (see `residua-counter`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,12 +136,14 @@ pub enum Status {
     NoFrontEnd,
     /// The engine refused to start or to run; the log has the reason.
     EngineError,
+    /// The firmware was built without the mode that the request asks for.
+    NotLinked,
     /// The firmware panicked or the core faulted. The report is cut off; only the exit code says so.
     Crashed,
 }
 
 impl Status {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Done,
         Self::BadRequest,
         Self::BadPlan,
@@ -159,6 +151,7 @@ impl Status {
         Self::BadInput,
         Self::NoFrontEnd,
         Self::EngineError,
+        Self::NotLinked,
         Self::Crashed,
     ];
 

@@ -1,13 +1,12 @@
-//! Arm MPS2 boards.
+//! The LED of Arm MPS2 and MPS3 boards.
 
 use core::convert::Infallible;
 use embedded_hal::digital::{ErrorType, OutputPin};
-use residua_mailbox::Placement;
 
-pub const PLACEMENT: Placement = Placement::MPS2;
-
-/// Register `LED0` of the FPGA's I/O block (Arm DAI 0386, "FPGA system control"): bits 0 and 1 light the two LEDs.
-const FPGAIO_LED: usize = 0x4002_8000;
+unsafe extern "C" {
+    /// Register `LED0` of the FPGA's I/O block (Arm DAI 0386, "FPGA system control"): bits 0 and 1 light the two LEDs.
+    static mut _fpgaio_led: u32;
+}
 
 /// The first user LED.
 pub struct Led(());
@@ -22,7 +21,7 @@ impl Led {
 
     fn write(&mut self, value: u32) {
         // SAFETY: a device register of this board, written as a word as its manual asks; nothing else uses it.
-        unsafe { core::ptr::with_exposed_provenance_mut::<u32>(FPGAIO_LED).write_volatile(value) }
+        unsafe { (&raw mut _fpgaio_led).write_volatile(value) }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{Job, Pool};
 use residua::engine::Engine;
 use residua_mailbox::{Record, Status};
 
-pub fn run(job: &Job<'_>, pool: &mut Pool, report: &mut Report) -> Result<(), Status> {
+pub fn run(job: &Job<'_>, mut pool: Pool, report: &mut Report) -> Result<(), Status> {
     let arena_len = job.plan.arena_len();
     pool.check([arena_len], report)?;
     let mut engine = Engine::new(job.plan, pool.split(arena_len)?).map_err(refused)?;

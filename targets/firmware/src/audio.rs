@@ -1,7 +1,6 @@
 //! Mode "audio": samples go through a queue, as from a microphone's interrupt, into the front end, and its feature rows
 //! into the engine.
 
-use crate::board::Led;
 use crate::infer::refused;
 use crate::report::Report;
 use crate::{Job, Pool, markers, stack};
@@ -15,7 +14,7 @@ use residua_mailbox::{Record, Status};
 /// Samples that the driver hands over at once.
 const CHUNK: usize = 256;
 
-pub fn run(job: &Job<'_>, pool: &mut Pool, report: &mut Report) -> Result<(), Status> {
+pub fn run(job: &Job<'_>, mut pool: Pool, report: &mut Report, led: impl OutputPin) -> Result<(), Status> {
     let plan = job.plan;
     let front_end = plan.front_end().ok_or(Status::NoFrontEnd)?;
     let samples: &[i16] = bytemuck::try_cast_slice(job.input).map_err(|_| Status::BadInput)?;
@@ -25,11 +24,11 @@ pub fn run(job: &Job<'_>, pool: &mut Pool, report: &mut Report) -> Result<(), St
     let engine = Engine::new(plan, pool.split(arena_len)?).map_err(refused)?;
     let scratch: &mut [i32] = bytemuck::try_cast_slice_mut(pool.split(scratch_len)?).map_err(|_| Status::NoMemory)?;
     let row = bytemuck::must_cast_slice_mut(pool.split(row_len)?);
-    let detections = Detections::new(plan, pool.rest());
+    let detections = Detections::new(plan, led, pool.rest());
     let mut listener = Listener { engine, row, front_end, detections, result: Ok(()) };
     let mut stream = Stream::new(front_end, scratch).map_err(|_| Status::NoMemory)?;
 
-    let depth = stack::depth(|| {
+    let depth = stack::depth(pool.end(), || {
         markers::start();
         listen(samples, &mut stream, &mut listener);
         markers::stop();
@@ -43,7 +42,7 @@ pub fn run(job: &Job<'_>, pool: &mut Pool, report: &mut Report) -> Result<(), St
 /// Plays the driver and the application in turn: a chunk of samples into the queue, then all that is in the queue into
 /// the front end.
 #[inline(never)]
-fn listen(samples: &[i16], stream: &mut Stream<'_, '_>, listener: &mut Listener<'_, '_, '_>) {
+fn listen(samples: &[i16], stream: &mut Stream<'_, '_>, listener: &mut Listener<'_, '_, '_, impl OutputPin>) {
     // A queue of the standard kind holds one element less than its capacity.
     let mut queue: Queue<i16, { CHUNK + 1 }> = Queue::new();
     let (mut driver, mut application) = queue.split();
@@ -65,15 +64,15 @@ fn listen(samples: &[i16], stream: &mut Stream<'_, '_>, listener: &mut Listener<
 }
 
 /// Everything behind the front end.
-struct Listener<'p, 'a, 'b> {
+struct Listener<'p, 'a, 'b, L> {
     engine: Engine<'p, 'a>,
     row: &'b mut [i8],
     front_end: FrontEnd<'p>,
-    detections: Detections<'p, 'b>,
+    detections: Detections<'p, 'b, L>,
     result: Result<(), EngineError>,
 }
 
-impl Listener<'_, '_, '_> {
+impl<L: OutputPin> Listener<'_, '_, '_, L> {
     /// Takes one row of features. Where the model's window is full, the next begins.
     fn hear(&mut self, features: &[i32]) {
         self.front_end.quantize(features, self.row);
@@ -90,9 +89,9 @@ impl Listener<'_, '_, '_> {
 }
 
 /// Output rows of the stream: they light the LED at once, and are kept to be told when the counting is over.
-struct Detections<'p, 'b> {
+struct Detections<'p, 'b, L> {
     plan: Plan<'p>,
-    led: Led,
+    led: L,
     /// Records of (row, samples heard so far, output row), and how much of it is filled.
     kept: &'b mut [u8],
     filled: usize,
@@ -100,9 +99,9 @@ struct Detections<'p, 'b> {
     samples: u32,
 }
 
-impl<'p, 'b> Detections<'p, 'b> {
-    fn new(plan: Plan<'p>, memory: &'b mut [u8]) -> Self {
-        Self { plan, led: Led::new(), kept: memory, filled: 0, samples: 0 }
+impl<'p, 'b, L: OutputPin> Detections<'p, 'b, L> {
+    fn new(plan: Plan<'p>, led: L, memory: &'b mut [u8]) -> Self {
+        Self { plan, led, kept: memory, filled: 0, samples: 0 }
     }
 
     fn record_len(&self) -> usize {
@@ -111,7 +110,7 @@ impl<'p, 'b> Detections<'p, 'b> {
 
     fn add(&mut self, index: u32, values: &[i8]) {
         let lit = best(&self.plan, values).is_some_and(|(label, _)| !label.starts_with('_'));
-        // The LED's pin cannot fail.
+        // A pin that fails shows nothing; the row is kept all the same.
         let _ = if lit { self.led.set_high() } else { self.led.set_low() };
         let len = self.record_len();
         let free = self.kept.get_mut(self.filled..).unwrap_or(&mut []);

@@ -1,0 +1,125 @@
+//! What a firmware is built of.
+
+use residua::operators::OPERATORS;
+use residua::plan::Plan;
+use residua_mailbox::Mode;
+
+/// The parts that a firmware links beside what every firmware has: fewer parts take less flash.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Parts {
+    /// Codes of the operators in ascending order; `None` for all.
+    operators: Option<Vec<u8>>,
+    modes: &'static [&'static str],
+}
+
+/// The firmware's features for modes.
+const MODES: &[&str] = &["audio", "profile", "self-test"];
+
+impl Parts {
+    /// Everything.
+    pub fn all() -> Self {
+        Self { operators: None, modes: MODES }
+    }
+
+    /// What a plan needs to be run.
+    pub fn of(plan: &Plan<'_>) -> Self {
+        Self::new(Some(plan), Mode::Infer)
+    }
+
+    /// What a mode needs with a plan, or with any.
+    pub(crate) fn new(plan: Option<&Plan<'_>>, mode: Mode) -> Self {
+        let operators = plan.map(|plan| {
+            let steps = (0..plan.step_count()).filter_map(|index| plan.step(index));
+            let mut codes: Vec<u8> = steps.map(|step| step.operator).collect();
+            codes.sort_unstable();
+            codes.dedup();
+            codes
+        });
+        let modes = match mode {
+            Mode::Load | Mode::Infer => &[][..],
+            Mode::Audio => &["audio"],
+            Mode::Profile => &["profile"],
+            Mode::SelfTest => &["self-test"],
+        };
+        Self { operators, modes }
+    }
+
+    /// Features of the firmware's package.
+    pub(crate) fn features(&self) -> Vec<String> {
+        let modes = self.modes.iter().map(|mode| format!("residua-firmware/{mode}"));
+        let operators = match &self.operators {
+            None => vec!["residua/all-operators".to_owned()],
+            Some(codes) => OPERATORS
+                .iter()
+                .filter(|(code, _)| codes.contains(code))
+                .map(|(_, name)| format!("residua/{}", kebab_case(name)))
+                .collect(),
+        };
+        modes.chain(operators).collect()
+    }
+
+    /// A file name's part that tells these parts from others.
+    #[cfg(feature = "emulator")]
+    pub(crate) fn label(&self) -> String {
+        let operators = match &self.operators {
+            None => "all".to_owned(),
+            Some(codes) => codes.iter().map(u8::to_string).collect::<Vec<_>>().join("."),
+        };
+        [operators].into_iter().chain(self.modes.iter().map(|&mode| mode.to_owned())).collect::<Vec<_>>().join("-")
+    }
+}
+
+/// "MaxPool" to "max-pool".
+fn kebab_case(name: &str) -> String {
+    let mut out = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !out.is_empty() {
+            out.push('-');
+        }
+        out.extend(letter.to_lowercase());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn each_operator_is_a_feature_of_the_runtime() {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtime/Cargo.toml");
+        let manifest = std::fs::read_to_string(manifest).unwrap();
+        for &(code, _) in OPERATORS {
+            let parts = Parts { operators: Some(vec![code]), modes: &[] };
+            let [feature] = parts.features().try_into().unwrap();
+            let feature = feature.strip_prefix("residua/").unwrap();
+            assert!(manifest.contains(&format!("\n{feature} = []\n")), "{feature}");
+            assert!(manifest.contains(&format!("\"{feature}\",")), "{feature} is not among all-operators");
+        }
+    }
+
+    #[test]
+    fn labels_differ_where_features_do() {
+        let of = |operators: Option<&[u8]>, mode| Parts {
+            operators: operators.map(<[u8]>::to_vec),
+            ..Parts::new(None, mode)
+        };
+        let all = [
+            of(None, Mode::Infer),
+            of(None, Mode::Audio),
+            of(None, Mode::Profile),
+            of(None, Mode::SelfTest),
+            of(Some(&[1]), Mode::Infer),
+            of(Some(&[1, 11]), Mode::Infer),
+            of(Some(&[11]), Mode::Infer),
+            Parts::all(),
+        ];
+        for (index, one) in all.iter().enumerate() {
+            for other in &all[index + 1..] {
+                assert_ne!(one.features(), other.features());
+                assert_ne!(one.label(), other.label());
+            }
+        }
+    }
+}
