@@ -249,6 +249,7 @@ impl<'p, 'a> Engine<'p, 'a> {
 
     /// Computes one output row, or takes one input row into the sums; true if a row was emitted. `newest` is the row that
     /// lies in the head of the value before the step.
+    #[inline(never)]
     fn run_step(&mut self, index: u16, step: &StepRecord, newest: Option<u32>, observer: &mut impl Observer) -> bool {
         let (Some(operator), Some(output)) = (self.plan.operator(index), self.plan.value(step.output)) else {
             return false;
@@ -270,6 +271,8 @@ impl<'p, 'a> Engine<'p, 'a> {
         emitted
     }
 
+    // Kept out of the cascade, so that its locals are not on the stack twice.
+    #[inline(never)]
     fn emit(
         &mut self,
         index: u16,
@@ -303,6 +306,7 @@ impl<'p, 'a> Engine<'p, 'a> {
     }
 
     /// Takes the next input row into the sums; true if that completed the next output row.
+    #[inline(never)]
     fn accumulate(
         &mut self,
         index: u16,
