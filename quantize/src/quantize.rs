@@ -4,8 +4,7 @@ use crate::lower::{RowGraph, RowNode, RowOperator};
 use crate::pack::{self, Channels};
 use crate::qgraph::{Constants, QGraph, QStep, QValue};
 use crate::schedule::geometry;
-use residua::operators::OPERATORS;
-use residua::operators::windows;
+use residua::operators::{OPERATORS, depthwise_scratch_words, windows};
 use residua::plan::format::{NONE, NONE_16, StepRecord};
 use residua::requantize::HIGH_WORD_SHIFT;
 
@@ -214,12 +213,13 @@ impl Quantizer<'_> {
             scratch_words: 0,
             macs: node.macs,
         };
-        let groups = match form.operator {
-            "Pointwise" => 1,
-            "Convolution" => form.groups,
-            _ => return Ok(step),
+        let geometry = geometry(&step, self.values);
+        step.scratch_words = match form.operator {
+            "Pointwise" => windows::scratch_words(&geometry, 1),
+            "Convolution" => windows::scratch_words(&geometry, form.groups),
+            "Depthwise" => depthwise_scratch_words(&geometry),
+            _ => 0,
         };
-        step.scratch_words = windows::scratch_words(&geometry(&step, self.values), groups);
         Ok(step)
     }
 
@@ -247,10 +247,8 @@ impl Quantizer<'_> {
         };
         let point = window.kernel == [1, 1] && !window.is_padded();
         if groups > 1 && groups == channels_in && bias.len() == channels_in {
-            let (multipliers, shift) = self.multipliers(&channels.factors)?;
-            let weights = channels_innermost(&channels.weights, channels_in).iter().map(|&w| w as u8).collect();
-            let channel_parameters = [channels.biases, multipliers].concat();
-            let constants = Constants { weights, channel_parameters, padding };
+            let constants = Constants { weights: pack::taps(&channels), padding, ..Constants::default() };
+            let shift = HIGH_WORD_SHIFT;
             return Ok(Form { operator: "Depthwise", shift, parameters: [0; 2], constants, sums: 0, groups: 0 });
         }
         let (operator, groups) = if groups == 1 && point { ("Pointwise", 0) } else { ("Convolution", groups) };
@@ -377,12 +375,6 @@ impl Quantizer<'_> {
             groups: 0,
         })
     }
-}
-
-/// `[channel][tap]` to `[tap][channel]`.
-fn channels_innermost(weights: &[i8], channels: usize) -> Vec<i8> {
-    let taps = weights.len() / channels.max(1);
-    (0..taps).flat_map(|t| (0..channels).map(move |c| weights[c * taps + t])).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Weights, biases and multipliers in the order in which the kernels read them.
 
 use residua::kernels::packed::{PackedMatrix, pack};
+use residua::kernels::taps::{PackedTaps, pack_taps};
 use residua::requantize::HIGH_WORD_SHIFT;
 
 /// Integers of the output channels of a layer.
@@ -41,9 +42,22 @@ pub fn dense(channels: &Channels, row_len: usize) -> Vec<u8> {
     matrix(&filled, &channels.biases, &channels.factors)
 }
 
-fn matrix(weights: &[i8], biases: &[i32], factors: &[f64]) -> Vec<u8> {
+/// The packed kernels of a depthwise convolution, as plan bytes.
+pub fn taps(channels: &Channels) -> Vec<u8> {
+    let taps = channels.weights.len() / channels.biases.len();
+    let mut words = vec![0; PackedTaps::len(taps, channels.biases.len()).unwrap_or(0)];
+    let packed = pack_taps(&channels.weights, &channels.biases, &multipliers(&channels.factors), &mut words);
+    debug_assert!(packed.is_some(), "lengths match");
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+fn multipliers(factors: &[f64]) -> Vec<i32> {
     let unit = f64::from(HIGH_WORD_SHIFT).exp2();
-    let multipliers: Vec<i32> = factors.iter().map(|f| (f * unit).round().max(1.0) as i32).collect();
+    factors.iter().map(|f| (f * unit).round().max(1.0) as i32).collect()
+}
+
+fn matrix(weights: &[i8], biases: &[i32], factors: &[f64]) -> Vec<u8> {
+    let multipliers = multipliers(factors);
     let fan_in = weights.len() / biases.len();
     let mut words = vec![0; PackedMatrix::len(fan_in, biases.len()).unwrap_or(0)];
     let packed = pack(weights, biases, &multipliers, &mut words);

@@ -24,13 +24,14 @@
 mod dsp;
 pub mod packed;
 pub mod portable;
+pub mod taps;
 
 pub(crate) use portable::accumulate;
 
 #[cfg(residua_dsp)]
-pub(crate) use dsp::{expand, multiply, multiply_one};
+pub(crate) use dsp::{depthwise, expand, multiply, multiply_one};
 #[cfg(not(residua_dsp))]
-pub(crate) use portable::{expand, multiply, multiply_one};
+pub(crate) use portable::{depthwise, expand, multiply, multiply_one};
 
 /// Where a matrix product writes, and its requantization.
 #[derive(Debug)]

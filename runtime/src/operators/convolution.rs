@@ -1,6 +1,6 @@
 //! Convolution: any kernel, stride, dilation, groups and padding.
 
-use super::channels::Padding;
+use super::padding::Padding;
 use super::geometry::Geometry;
 use super::rows::RowWindow;
 use super::windows::Windows;

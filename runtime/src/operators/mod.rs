@@ -7,7 +7,6 @@
 mod add;
 mod affine;
 mod average_pool;
-pub mod channels;
 mod convolution;
 mod dense;
 mod depthwise;
@@ -15,6 +14,7 @@ pub mod geometry;
 mod max_pool;
 mod mean;
 mod mean_pool;
+pub mod padding;
 mod pointwise;
 pub mod rows;
 mod softmax;
@@ -28,7 +28,7 @@ pub use affine::Affine;
 pub use average_pool::AveragePool;
 pub use convolution::Convolution;
 pub use dense::Dense;
-pub use depthwise::Depthwise;
+pub use depthwise::{Depthwise, depthwise_scratch_words};
 pub use max_pool::MaxPool;
 pub use mean::Mean;
 pub use mean_pool::MeanPool;
@@ -102,9 +102,9 @@ macro_rules! operators {
         pub const OPERATORS: &[(u8, &str)] = &[ $( #[cfg(feature = $feature)] ($code, $name), )* ];
 
         impl<'p> Operator<'p> {
-            /// Decodes step `index`; `check` also looks at every per-channel number, which loading does once.
-            pub(crate) fn decode(plan: &Plan<'p>, index: u16, check: bool) -> Result<Self, PlanError> {
-                let context = Context::of(plan, index, check).ok_or(PlanError::Order(index))?;
+            /// Decodes step `index` and checks it; what cannot be checked at once, packed numbers, is harmless whatever it is.
+            pub(crate) fn decode(plan: &Plan<'p>, index: u16) -> Result<Self, PlanError> {
+                let context = Context::of(plan, index).ok_or(PlanError::Order(index))?;
                 match context.step.operator {
                     $( #[cfg(feature = $feature)] $code => <$type>::decode(&context).map(Self::$variant), )*
                     code => Err(PlanError::UnknownOperator(index, code)),
@@ -196,18 +196,17 @@ pub(crate) struct Context<'p> {
     pub input: ValueRecord,
     pub second: Option<ValueRecord>,
     pub output: ValueRecord,
-    pub check: bool,
 }
 
 impl<'p> Context<'p> {
-    fn of(plan: &Plan<'p>, index: u16, check: bool) -> Option<Self> {
+    fn of(plan: &Plan<'p>, index: u16) -> Option<Self> {
         let step = plan.step(index)?;
         let second = match optional(step.second) {
             Some(second) => Some(plan.value(second)?),
             None => None,
         };
         let (input, output) = (plan.value(step.input)?, plan.value(step.output)?);
-        Some(Self { plan: *plan, index, step, input, second, output, check })
+        Some(Self { plan: *plan, index, step, input, second, output })
     }
 
     /// The step's geometry.
@@ -243,10 +242,4 @@ impl<'p> Context<'p> {
     fn single(&self) -> Result<(), PlanError> {
         geometry::fits(self.second.is_none() && self.step.padding == NONE, self.index)
     }
-}
-
-/// Dot product of the elements that both slices have.
-#[inline(always)]
-pub(crate) fn dot(a: &[i8], b: &[i8]) -> i32 {
-    a.iter().zip(b).fold(0i32, |acc, (&a, &b)| acc.wrapping_add(i32::from(a).wrapping_mul(b.into())))
 }

@@ -1,6 +1,6 @@
 //! Pointwise (1×1) convolution; a dense layer over one pixel is the same.
 
-use super::channels::Padding;
+use super::padding::Padding;
 use super::geometry::{Geometry, fits};
 use super::rows::RowWindow;
 use super::windows::Windows;

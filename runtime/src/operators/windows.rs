@@ -1,7 +1,7 @@
 //! Rows of a convolution as matrix products: the windows of two or three output pixels are laid out in multiplication
 //! order, then multiplied with all output channels.
 
-use super::channels::Padding;
+use super::padding::Padding;
 use super::geometry::Geometry;
 use super::rows::RowWindow;
 use crate::kernels::packed::PackedMatrix;

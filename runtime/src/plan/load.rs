@@ -129,7 +129,7 @@ fn steps<'p>(plan: &Plan<'p>, map: &mut Map<'p>) -> Result<(), PlanError> {
         if step.output != index.saturating_add(1) || output.first_segment != step.segment {
             return Err(PlanError::Order(index));
         }
-        let operator = Operator::decode(plan, index, true)?;
+        let operator = Operator::decode(plan, index)?;
         for input in [Some(step.input), optional(step.second)].into_iter().flatten() {
             let value = plan.value(input).filter(|_| input <= index).ok_or(PlanError::Order(index))?;
             // A value that outlives the segment of its writer is kept whole; within it, the value wakes the step.
@@ -242,7 +242,7 @@ fn live(plan: &Plan<'_>, index: u16) -> Result<(RangeInclusive<u16>, usize, usiz
     let step_index = index.saturating_sub(plan.value_count());
     let step = plan.step(step_index).ok_or(PlanError::Section)?;
     let start = step.scratch as usize;
-    let end = start.checked_add(Operator::decode(plan, step_index, false)?.sums_len()).ok_or(wrong)?;
+    let end = start.checked_add(Operator::decode(plan, step_index)?.sums_len()).ok_or(wrong)?;
     let sound = start.is_multiple_of(4) && end <= plan.arena_len();
     if sound { Ok((step.segment..=step.segment, start, end)) } else { Err(wrong) }
 }

@@ -161,7 +161,7 @@ impl<'p> Plan<'p> {
 
     /// The operator of a step, ready to run, or `None` past the last step.
     pub fn operator(&self, index: u16) -> Option<Operator<'p>> {
-        Operator::decode(self, index, false).ok()
+        Operator::decode(self, index).ok()
     }
 
     /// The name of a step; empty where names were left out.

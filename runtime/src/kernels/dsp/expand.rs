@@ -1,6 +1,6 @@
 //! Activations to the two words that four of them take in a product.
 
-use core::arch::naked_asm;
+use super::dsp_asm;
 
 /// Expands the first `pixels` (2 or 3) of the sources: for each four activations, the odd word of each pixel, then the even
 /// word of each.
@@ -32,7 +32,7 @@ pub(crate) fn expand(pixels: usize, [a, b, c]: [&[i8]; 3], out: &mut [u32]) {
 /// Reads 4 `fours` bytes from each source, writes 6 `fours` words; `fours` at least 1.
 #[unsafe(naked)]
 unsafe extern "C" fn expand3(a: *const i8, b: *const i8, c: *const i8, out: *mut u32, fours: usize) {
-    naked_asm!(
+    dsp_asm!(
         "push {{r4-r9, lr}}",
         "ldr r4, [sp, #28]",
         "2:",
@@ -58,7 +58,7 @@ unsafe extern "C" fn expand3(a: *const i8, b: *const i8, c: *const i8, out: *mut
 /// Reads 4 `fours` bytes from each source, writes 4 `fours` words; `fours` at least 1.
 #[unsafe(naked)]
 unsafe extern "C" fn expand2(a: *const i8, b: *const i8, out: *mut u32, fours: usize) {
-    naked_asm!(
+    dsp_asm!(
         "push {{r4-r7, lr}}",
         "2:",
         "ldr r6, [r0], #4",

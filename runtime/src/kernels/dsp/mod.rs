@@ -3,8 +3,33 @@
 // Assembly and the pointers that it takes.
 #![allow(unsafe_code)]
 
+/// `naked_asm!` with the DSP extension: a part of Armv7E-M, an option that has to be named in Armv8-M.
+macro_rules! dsp_asm {
+    ($($line:tt)*) => {
+        core::arch::naked_asm!($crate::kernels::dsp::extension!(), $($line)*)
+    };
+}
+
+#[cfg(residua_v8m)]
+macro_rules! extension {
+    () => {
+        ".arch_extension dsp"
+    };
+}
+
+#[cfg(not(residua_v8m))]
+macro_rules! extension {
+    () => {
+        ""
+    };
+}
+
+use {dsp_asm, extension};
+
+mod depthwise;
 mod expand;
 mod multiply;
 
+pub(crate) use depthwise::depthwise;
 pub(crate) use expand::expand;
 pub(crate) use multiply::{multiply, multiply_one};

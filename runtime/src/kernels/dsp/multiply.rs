@@ -1,8 +1,8 @@
 //! Matrix products in blocks of pixels by output channels: 3 by 2, 2 by 2, and 1 by 4 where there is but one pixel.
 
+use super::dsp_asm;
 use crate::kernels::packed::PackedMatrix;
 use crate::kernels::{Output, portable};
-use core::arch::naked_asm;
 
 /// What the assembly reads; offsets in bytes from its start stand in the code.
 #[repr(C)]
@@ -146,7 +146,7 @@ macro_rules! step2 {
 
 #[unsafe(naked)]
 unsafe extern "C" fn multiply3(product: *mut Product) {
-    naked_asm!(
+    dsp_asm!(
         "push {{r0, r4-r11, lr}}",
         // The steps of the loop are 88 bytes each.
         "ldr r1, [r0, #28]",
@@ -209,7 +209,7 @@ unsafe extern "C" fn multiply3(product: *mut Product) {
 
 #[unsafe(naked)]
 unsafe extern "C" fn multiply2(product: *mut Product) {
-    naked_asm!(
+    dsp_asm!(
         "push {{r0, r4-r11, lr}}",
         // The steps of the loop are 64 bytes each.
         "ldr r1, [r0, #28]",
@@ -288,7 +288,7 @@ macro_rules! step1 {
 
 #[unsafe(naked)]
 unsafe extern "C" fn multiply1(product: *mut Product) {
-    naked_asm!(
+    dsp_asm!(
         "push {{r0, r4-r11, lr}}",
         // The steps of the loop are 80 bytes each.
         "ldr r1, [r0, #28]",
