@@ -3,7 +3,7 @@
 // Assembly and the pointers that it takes.
 #![allow(unsafe_code)]
 
-/// `naked_asm!` with the DSP extension: a part of Armv7E-M, an option that has to be named in Armv8-M.
+/// `naked_asm!` with the DSP extension: a part of Armv7E-M, an option of Armv8-M that a core with it has to be named for.
 macro_rules! dsp_asm {
     ($($line:tt)*) => {
         core::arch::naked_asm!($crate::kernels::dsp::extension!(), $($line)*)
@@ -13,7 +13,7 @@ macro_rules! dsp_asm {
 #[cfg(residua_v8m)]
 macro_rules! extension {
     () => {
-        ".arch_extension dsp"
+        ".cpu cortex-m33"
     };
 }
 
