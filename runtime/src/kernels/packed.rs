@@ -58,7 +58,7 @@ impl<'p> PackedMatrix<'p> {
         self.words.chunks_exact(self.run_len().max(1)).filter_map(Run::of)
     }
 
-    /// Columns `first..first + count` of each pair, as a matrix of its own would be laid out.
+    /// The run that holds a channel.
     fn run(&self, channel: usize) -> Option<Run<'p>> {
         self.runs().nth(channel >> 1)
     }

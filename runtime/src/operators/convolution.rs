@@ -1,7 +1,7 @@
 //! Convolution: any kernel, stride, dilation, groups and padding.
 
-use super::padding::Padding;
 use super::geometry::Geometry;
+use super::padding::Padding;
 use super::rows::RowWindow;
 use super::windows::Windows;
 use super::{Context, RowOperator};

@@ -1,7 +1,7 @@
 //! Depthwise convolution: one kernel per channel.
 
-use super::padding::Padding;
 use super::geometry::Geometry;
+use super::padding::Padding;
 use super::rows::RowWindow;
 use super::{Context, RowOperator};
 use crate::kernels::depthwise;
@@ -27,12 +27,7 @@ pub fn depthwise_scratch_words(geometry: &Geometry) -> usize {
 
 impl<'p> Depthwise<'p> {
     /// A depthwise convolution over the geometry's shapes; `None` where sizes do not match.
-    pub fn new(
-        geometry: Geometry,
-        words: &'p [u32],
-        requantizer: Requantizer,
-        padding: Padding<'p>,
-    ) -> Option<Self> {
+    pub fn new(geometry: Geometry, words: &'p [u32], requantizer: Requantizer, padding: Padding<'p>) -> Option<Self> {
         let sound = geometry.channels_in == geometry.channels_out && requantizer.is_high_word();
         let packed = PackedTaps::new(words, Self::taps(&geometry)?, geometry.channels_in)?;
         sound.then_some(Self { geometry, packed, requantizer, padding })

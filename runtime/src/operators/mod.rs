@@ -1,6 +1,6 @@
 //! The operators: one file each, with the contract, the row form and the naive reference.
 //!
-//! The [`operators!`] table below is the only list of them: code in the plan, name, the crate's feature that links it,
+//! The `operators!` table below is the only list of them: code in the plan, name, the crate's feature that links it,
 //! variant, whether the engine hands it a window of rows or lets it carry sums ([`RowOperator::sums`]), and type. To add
 //! one, write its file and its line here, and its feature in `Cargo.toml`.
 

@@ -1,7 +1,7 @@
 //! Pointwise (1×1) convolution; a dense layer over one pixel is the same.
 
-use super::padding::Padding;
 use super::geometry::{Geometry, fits};
+use super::padding::Padding;
 use super::rows::RowWindow;
 use super::windows::Windows;
 use super::{Context, RowOperator};

@@ -1,8 +1,8 @@
 //! Rows of a convolution as matrix products: the windows of two or three output pixels are laid out in multiplication
 //! order, then multiplied with all output channels.
 
-use super::padding::Padding;
 use super::geometry::Geometry;
+use super::padding::Padding;
 use super::rows::RowWindow;
 use crate::kernels::packed::PackedMatrix;
 use crate::kernels::{Output, expand, multiply, multiply_one};

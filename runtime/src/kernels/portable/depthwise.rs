@@ -4,13 +4,7 @@ use crate::kernels::taps::{BLOCK, PackedTaps};
 use crate::requantize::high_word;
 
 /// Computes an output pixel from block `first` of channels on; `pixels` has one pixel a tap.
-pub fn depthwise_from(
-    packed: &PackedTaps<'_>,
-    first: usize,
-    pixels: &[&[i8]],
-    zero_point: i32,
-    out: &mut [i8],
-) {
+pub fn depthwise_from(packed: &PackedTaps<'_>, first: usize, pixels: &[&[i8]], zero_point: i32, out: &mut [i8]) {
     for (block, (run, out)) in packed.runs().zip(out.chunks_mut(BLOCK)).enumerate().skip(first) {
         let start = block.wrapping_mul(BLOCK);
         let mut acc = run.bias;
