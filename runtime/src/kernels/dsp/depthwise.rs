@@ -1,6 +1,5 @@
 //! Depthwise convolution of one output pixel, four channels at a time.
 
-use super::dsp_asm;
 use crate::kernels::portable;
 use crate::kernels::taps::{PackedTaps, Taps};
 

@@ -1,7 +1,5 @@
 //! Activations to the two words that four of them take in a product.
 
-use super::dsp_asm;
-
 /// Expands the first `pixels` (2 or 3) of the sources: for each four activations, the odd word of each pixel, then the even
 /// word of each.
 ///

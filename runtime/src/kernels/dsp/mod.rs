@@ -6,7 +6,7 @@
 /// `naked_asm!` with the DSP extension: a part of Armv7E-M, an option of Armv8-M that a core with it has to be named for.
 macro_rules! dsp_asm {
     ($($line:tt)*) => {
-        core::arch::naked_asm!($crate::kernels::dsp::extension!(), $($line)*)
+        core::arch::naked_asm!(extension!(), $($line)*)
     };
 }
 
@@ -23,8 +23,6 @@ macro_rules! extension {
         ""
     };
 }
-
-use {dsp_asm, extension};
 
 mod depthwise;
 mod expand;

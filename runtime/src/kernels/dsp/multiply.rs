@@ -1,6 +1,5 @@
 //! Matrix products in blocks of pixels by output channels: 3 by 2, 2 by 2, and 1 by 4 where there is but one pixel.
 
-use super::dsp_asm;
 use crate::kernels::packed::PackedMatrix;
 use crate::kernels::{Output, portable};
 
