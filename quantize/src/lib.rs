@@ -9,6 +9,7 @@ pub mod aligned;
 pub mod calibrate;
 pub mod compile;
 pub mod lower;
+pub mod pack;
 pub mod qgraph;
 pub mod quantize;
 pub mod reference;

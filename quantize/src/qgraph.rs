@@ -58,11 +58,13 @@ pub struct QStep {
     pub constants: Constants,
     /// Sums (i32) carried from row to row; 0 for steps that read windows.
     pub sums: usize,
+    /// Words of scratch while a row is computed.
+    pub scratch_words: usize,
     /// Multiply-accumulate operations.
     pub macs: u64,
 }
 
-/// A quantized model, steps in topological order.
+/// A quantized model, steps in topological order: value 0 is the input, value `i + 1` the output of step `i`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct QGraph {
     /// Values.

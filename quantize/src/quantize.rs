@@ -1,9 +1,12 @@
 //! From float rows and ranges to integers.
 
 use crate::lower::{RowGraph, RowNode, RowOperator};
+use crate::pack::{self, Channels};
 use crate::qgraph::{Constants, QGraph, QStep, QValue};
-use residua::operators::OPERATORS;
+use crate::schedule::geometry;
+use residua::operators::{OPERATORS, depthwise_scratch_words, windows};
 use residua::plan::format::{NONE, NONE_16, StepRecord};
+use residua::requantize::HIGH_WORD_SHIFT;
 
 /// A layer that has no integer form.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -43,8 +46,8 @@ pub enum QuantizeError {
 
 /// Largest number of products in one accumulator.
 const MAX_FAN_IN: usize = 1 << 16;
-/// Largest magnitude of a bias with the zero point folded in; half of the runtime's bound, as rounding may add to it.
-const MAX_BIAS: f64 = (1 << 29) as f64;
+/// Largest magnitude of a bias before the zero point is folded in: a quarter of an accumulator of 24 bits.
+const MAX_BIAS: f64 = (1 << 21) as f64;
 
 /// The range of each row value: `[min, max]`.
 pub type Ranges = Vec<[f32; 2]>;
@@ -139,10 +142,11 @@ impl Quantizer<'_> {
                 self.convolution(weights, bias, *groups, pad_value.as_deref())?
             }
             RowOperator::Dense { weights, bias } => {
-                let (weights, numbers, shift) = self.channels(weights, bias)?;
-                let constants = Constants { weights, channel_parameters: numbers, padding: vec![] };
+                let channels = self.channels(weights, bias)?;
+                let weights = pack::dense(&channels, self.input().row_len());
+                let constants = Constants { weights, ..Constants::default() };
                 let sums = bias.len();
-                Form { operator: "Dense", shift, parameters: [0; 2], constants, sums, groups: 0 }
+                Form { operator: "Dense", shift: HIGH_WORD_SHIFT, parameters: [0; 2], constants, sums, groups: 0 }
             }
             RowOperator::Add => self.add()?,
             RowOperator::MaxPool => self.bare("MaxPool", Constants::default()),
@@ -199,15 +203,24 @@ impl Quantizer<'_> {
             padding: NONE,
             scratch: NONE,
         };
-        Ok(QStep {
+        let mut step = QStep {
             name: node.name.clone(),
             record,
             inputs: node.inputs.clone(),
             output: node.output,
             constants: form.constants,
             sums: form.sums,
+            scratch_words: 0,
             macs: node.macs,
-        })
+        };
+        let geometry = geometry(&step, self.values);
+        step.scratch_words = match form.operator {
+            "Pointwise" => windows::scratch_words(&geometry, 1),
+            "Convolution" => windows::scratch_words(&geometry, form.groups),
+            "Depthwise" => depthwise_scratch_words(&geometry),
+            _ => 0,
+        };
+        Ok(step)
     }
 
     fn clamped(&self, real: f32) -> f32 {
@@ -227,49 +240,57 @@ impl Quantizer<'_> {
     ) -> Result<Form, QuantizeError> {
         let window = &self.node.window;
         let channels_in = self.input().shape[2];
-        let (mut bytes, numbers, shift) = self.channels(weights, bias)?;
+        let channels = self.channels(weights, bias)?;
         let padding: Vec<i8> = match pad_value {
             Some(pad) if window.is_padded() => pad.iter().map(|&p| self.input().quantize(p)).collect(),
             _ => vec![],
         };
         let point = window.kernel == [1, 1] && !window.is_padded();
-        let operator = if groups == 1 && point {
-            "Pointwise"
-        } else if groups == channels_in && bias.len() == channels_in {
-            bytes = channels_innermost(&bytes, channels_in);
-            "Depthwise"
-        } else {
-            "Convolution"
-        };
-        let constants = Constants { weights: bytes, channel_parameters: numbers, padding };
-        let groups = if operator == "Convolution" { groups } else { 0 };
-        Ok(Form { operator, shift, parameters: [0; 2], constants, sums: 0, groups })
+        if groups > 1 && groups == channels_in && bias.len() == channels_in {
+            let constants = Constants { weights: pack::taps(&channels), padding, ..Constants::default() };
+            let shift = HIGH_WORD_SHIFT;
+            return Ok(Form { operator: "Depthwise", shift, parameters: [0; 2], constants, sums: 0, groups: 0 });
+        }
+        let (operator, groups) = if groups == 1 && point { ("Pointwise", 0) } else { ("Convolution", groups) };
+        let constants = Constants { weights: pack::groups(&channels, groups.max(1)), padding, ..Constants::default() };
+        Ok(Form { operator, shift: HIGH_WORD_SHIFT, parameters: [0; 2], constants, sums: 0, groups })
     }
 
-    /// int8 weights, biases followed by multipliers, and the shift, for weights whose output channel is outermost.
-    fn channels(&self, weights: &[f32], bias: &[f32]) -> Result<(Vec<u8>, Vec<i32>, u8), QuantizeError> {
+    /// Integers of each output channel, for weights whose output channel is outermost.
+    fn channels(&self, weights: &[f32], bias: &[f32]) -> Result<Channels, QuantizeError> {
         let (input, output) = (self.input(), self.output());
         let fan_in = weights.len() / bias.len().max(1);
         if fan_in == 0 || fan_in > MAX_FAN_IN {
             return Err(QuantizeError::Accumulator { node: self.node.name.clone(), fan_in, limit: MAX_FAN_IN });
         }
         let input_scale = f64::from(input.scale);
-        let (mut bytes, mut biases, mut factors) = (vec![], vec![], vec![]);
+        let mut channels = Channels::default();
         for (kernel, &bias) in weights.chunks_exact(fan_in).zip(bias) {
             let largest = kernel.iter().fold(0f32, |m, w| m.max(w.abs()));
-            let mut scale = f64::from(largest) / 127.0;
             // A channel with tiny weights and a large bias gives up weight precision, which it does not need.
-            scale = scale.max(f64::from(bias.abs()) / (input_scale * MAX_BIAS)).max(1e-30);
-            let q: Vec<i8> =
-                kernel.iter().map(|&w| (f64::from(w) / scale).round().clamp(-127.0, 127.0) as i8).collect();
-            let sum: i64 = q.iter().map(|&w| i64::from(w)).sum();
-            let folded = (f64::from(bias) / (input_scale * scale)).round() as i64 - i64::from(input.zero_point) * sum;
-            biases.push(folded as i32);
-            factors.push(input_scale * scale / f64::from(output.scale));
-            bytes.extend(q.iter().map(|&w| w as u8));
+            let least = (f64::from(bias.abs()) / (input_scale * MAX_BIAS)).max(1e-30);
+            let mut scale = (f64::from(largest) / 127.0).max(least);
+            let (q, folded) = loop {
+                let q: Vec<i8> =
+                    kernel.iter().map(|&w| (f64::from(w) / scale).round().clamp(-127.0, 127.0) as i8).collect();
+                let sum: i64 = q.iter().map(|&w| i64::from(w)).sum();
+                let folded =
+                    (f64::from(bias) / (input_scale * scale)).round() as i64 - i64::from(input.zero_point) * sum;
+                if pack::fits(&q, folded) {
+                    break (q, folded);
+                }
+                // So does one whose sum could leave the accumulator.
+                scale *= 1.25;
+            };
+            channels.biases.push(folded as i32);
+            channels.factors.push(input_scale * scale / f64::from(output.scale));
+            channels.weights.extend(q);
         }
-        let (multipliers, shift) = self.multipliers(&factors)?;
-        Ok((bytes, [biases, multipliers].concat(), shift))
+        let largest = channels.factors.iter().copied().fold(0.0, f64::max);
+        if largest * f64::from(HIGH_WORD_SHIFT).exp2() > f64::from(i32::MAX) {
+            return Err(self.scale_error(format!("the scales of input and output differ by a factor of {largest:e}")));
+        }
+        Ok(channels)
     }
 
     /// Integers `m` and one shift `s` with `m / 2^s ≈ factor`.
@@ -354,12 +375,6 @@ impl Quantizer<'_> {
             groups: 0,
         })
     }
-}
-
-/// `[channel][tap]` to `[tap][channel]`.
-fn channels_innermost(weights: &[u8], channels: usize) -> Vec<u8> {
-    let taps = weights.len() / channels.max(1);
-    (0..taps).flat_map(|t| (0..channels).map(move |c| weights[c * taps + t])).collect()
 }
 
 #[cfg(test)]

@@ -54,8 +54,8 @@ pub fn run_values(plan: &Plan<'_>, input: &[i8]) -> Result<Vec<Vec<i8>>, EngineE
     Ok(keep.0)
 }
 
-/// Checksums of the golden input's output rows and of the rows of each step.
-pub(crate) fn golden_checksums(plan: &Plan<'_>, seed: u32) -> (u32, Vec<u32>) {
+/// Checksums over `rows` rows of golden input: of the output rows and of the rows of each step.
+pub(crate) fn golden_checksums(plan: &Plan<'_>, seed: u32, rows: u32) -> (u32, Vec<u32>) {
     struct Sums {
         output: u16,
         total: Checksum,
@@ -77,7 +77,11 @@ pub(crate) fn golden_checksums(plan: &Plan<'_>, seed: u32) -> (u32, Vec<u32>) {
     let mut arena = AlignedBytes::zeroed(plan.arena_len());
     if let Ok(mut engine) = Engine::new(*plan, &mut arena) {
         let mut golden = GoldenInput::new(seed);
-        while engine.push_with(|row| golden.fill(row), &mut sums).is_ok() {}
+        for _ in 0..rows {
+            if engine.push_with(|row| golden.fill(row), &mut sums).is_err() {
+                break;
+            }
+        }
     }
     (sums.total.value(), sums.steps.iter().map(Checksum::value).collect())
 }

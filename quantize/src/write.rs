@@ -5,7 +5,8 @@ use crate::qgraph::QGraph;
 use crate::schedule::Schedule;
 use crate::simulate;
 use residua::plan::format::{
-    ALIGNMENT, GoldenRecord, HeaderRecord, MAGIC, NONE_16, STRUCTURE_START, StepRecord, VERSION, ValueRecord,
+    ALIGNMENT, GoldenRecord, HeaderRecord, MAGIC, MapRecord, NONE, NONE_16, STRUCTURE_START, StepRecord, VERSION,
+    ValueRecord,
 };
 use residua::plan::{Checksum, Plan, PlanError};
 
@@ -32,7 +33,7 @@ pub fn write(graph: &QGraph, schedule: &Schedule, extras: &Extras) -> Result<Ali
     let silent = vec![0; steps];
     let mut bytes = layout(graph, schedule, extras, 0, &silent);
     let plan = Plan::load(&bytes)?;
-    let (output, sums) = simulate::golden_checksums(&plan, GOLDEN_SEED);
+    let (output, sums) = simulate::golden_checksums(&plan, GOLDEN_SEED, golden_rows(graph));
     bytes = layout(graph, schedule, extras, output, &sums);
     Plan::load(&bytes)?.verify_constants()?;
     Ok(bytes)
@@ -56,7 +57,7 @@ fn layout(graph: &QGraph, schedule: &Schedule, extras: &Extras, output: u32, sum
         ] {
             *field = constants.add(bytes).unwrap_or(*field);
         }
-        record.scratch = schedule.scratch[index].unwrap_or(record.scratch);
+        record.scratch = schedule.sums[index].unwrap_or(record.scratch);
         push(&mut steps, StepRecord::LEN, |b| record.write(b));
     }
     let mut values = Vec::new();
@@ -75,11 +76,14 @@ fn layout(graph: &QGraph, schedule: &Schedule, extras: &Extras, output: u32, sum
             role,
             first_segment,
             last_segment,
+            head: schedule.heads[index].unwrap_or(NONE),
+            wake: schedule.wakes[index].unwrap_or(NONE_16),
         };
         push(&mut values, ValueRecord::LEN, |b| record.write(b));
     }
     let mut golden = Vec::new();
-    let record = GoldenRecord { seed: GOLDEN_SEED, output_checksum: output };
+    let rows = golden_rows(graph);
+    let record = GoldenRecord { seed: GOLDEN_SEED, output_checksum: output, rows };
     push(&mut golden, GoldenRecord::LEN, |b| record.write(b));
     golden.extend(sums.iter().flat_map(|s| s.to_le_bytes()));
 
@@ -90,6 +94,7 @@ fn layout(graph: &QGraph, schedule: &Schedule, extras: &Extras, output: u32, sum
     let names = lines(&mut graph.steps.iter().map(|s| short(&s.name)));
     let provenance = lines(&mut extras.provenance.iter().map(|(k, v)| format!("{k}: {v}")));
 
+    let map = map(graph, schedule);
     let mut body = Body { bytes: vec![0; HeaderRecord::LEN] };
     let mut header = HeaderRecord {
         magic: MAGIC,
@@ -100,6 +105,8 @@ fn layout(graph: &QGraph, schedule: &Schedule, extras: &Extras, output: u32, sum
         step_count: graph.steps.len() as u16,
         values: body.section(&values),
         steps: body.section(&steps),
+        map: body.section(&map),
+        map_len: map.len() as u32,
         golden: body.section(&golden),
         front_end: body.section(&extras.front_end),
         front_end_len: extras.front_end.len() as u32,
@@ -121,6 +128,30 @@ fn layout(graph: &QGraph, schedule: &Schedule, extras: &Extras, output: u32, sum
     header.structure_checksum = Checksum::of(bytes.get(STRUCTURE_START..header.constants as usize).unwrap_or_default());
     let _ = header.write(&mut bytes);
     bytes
+}
+
+/// Input rows of the self-test.
+fn golden_rows(graph: &QGraph) -> u32 {
+    graph.values[graph.input].shape[0] as u32
+}
+
+/// The memory map: for each segment, its live rings and sums by address.
+fn map(graph: &QGraph, schedule: &Schedule) -> Vec<u8> {
+    let values = graph.values.len();
+    let mut out = Vec::new();
+    for (segment, &transient_len) in schedule.transient.iter().enumerate() {
+        let segment = segment as u16;
+        let live = |v: &usize| (schedule.lifetimes[*v][0]..=schedule.lifetimes[*v][1]).contains(&segment);
+        let rings = (0..values).filter(|&v| schedule.rings[v] > 0).filter(live).map(|v| (schedule.offsets[v], v));
+        let steps = (0..graph.steps.len()).filter(|&s| schedule.segments[s] == segment);
+        let sums = steps.filter_map(|s| Some((schedule.sums[s]?, values + s)));
+        let mut buffers: Vec<(u32, usize)> = rings.chain(sums).collect();
+        buffers.sort_unstable();
+        let record = MapRecord { transient_len, count: buffers.len() as u16 };
+        push(&mut out, MapRecord::LEN, |b| record.write(b));
+        out.extend(buffers.iter().flat_map(|&(_, index)| (index as u16).to_le_bytes()));
+    }
+    out
 }
 
 /// Exporters make names of hundreds of characters; the last part tells most.

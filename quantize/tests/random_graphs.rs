@@ -10,7 +10,7 @@ use residua_quantize::aligned::AlignedBytes;
 use residua_quantize::lower::{RowGraph, RowNode, RowOperator, RowValue};
 use residua_quantize::qgraph::QGraph;
 use residua_quantize::quantize::quantize;
-use residua_quantize::schedule::{place, schedule};
+use residua_quantize::schedule::{Heads, place, schedule};
 use residua_quantize::write::{Extras, write};
 use residua_quantize::{reference, simulate};
 
@@ -125,7 +125,7 @@ impl Builder {
 
     fn step(&mut self, input: usize) -> usize {
         let shape = self.graph.values[input].shape;
-        match self.random.below(8) {
+        match self.random.below(9) {
             0 => {
                 let window = self.window(shape);
                 let outputs = 1 + self.random.below(6);
@@ -146,6 +146,12 @@ impl Builder {
                 self.point(RowOperator::Affine { scale, offset }, vec![input])
             }
             5 => self.point(RowOperator::Clamp, vec![input]),
+            // A shortcut from any earlier value of the same shape, across whatever lies between.
+            6 => {
+                let earlier = self.random.below(self.graph.values.len());
+                let earlier = (earlier..input).find(|&v| self.graph.values[v].shape == shape).unwrap_or(input);
+                self.point(RowOperator::Add, vec![earlier, input])
+            }
             _ => self.residual(input),
         }
     }
@@ -187,14 +193,16 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn rows_equal_tensors(seed in any::<u64>(), steps in 1usize..7, splits in any::<u64>()) {
+    fn rows_equal_tensors(seed in any::<u64>(), steps in 1usize..10, splits in any::<u64>()) {
         let graph = random_graph(seed, steps);
         let mut segment = 0;
         let random_split: Vec<u16> = (0..graph.steps.len()).map(|s| {
             segment += u16::from(s > 0 && splits >> (s % 64) & 1 == 1);
             segment
         }).collect();
-        for schedule in [place(&graph, random_split), schedule(&graph)] {
+        let [passing, all] = [Heads::Passing, Heads::All].map(|heads| place(&graph, &random_split, heads));
+        for schedule in [passing, all, schedule(&graph)] {
+            prop_assert!(schedule.arena_len >= schedule.lower_bound);
             let bytes = write(&graph, &schedule, &Extras::default()).unwrap();
             let plan = Plan::load(&bytes).unwrap();
             let input = input(&plan, seed);

@@ -35,6 +35,24 @@ impl Requantizer {
         rounded.wrapping_add(self.zero_point.into()).clamp(self.min.into(), self.max.max(self.min).into()) as i8
     }
 
+    /// Clamps outputs to the bounds where these are narrower than int8.
+    pub fn restrict(&self, out: &mut [i8]) {
+        if self.min > -128 || self.max < 127 {
+            let (min, max) = (self.min as i8, self.max.max(self.min) as i8);
+            out.iter_mut().for_each(|out| *out = (*out).clamp(min, max));
+        }
+    }
+
+    /// The zero point.
+    pub fn zero_point(&self) -> i32 {
+        self.zero_point
+    }
+
+    /// Whether [`high_word`] computes it, up to [`Requantizer::restrict`].
+    pub fn is_high_word(&self) -> bool {
+        self.shift == u32::from(HIGH_WORD_SHIFT)
+    }
+
     /// The same with a multiplier of one: `clamp(zero_point + round_half_up(acc / 2^shift))`, for `|acc| < 2^30` and
     /// `shift ≤ 30`.
     #[inline(always)]
@@ -42,6 +60,19 @@ impl Requantizer {
         let rounded = acc.wrapping_add(self.half as i32) >> (self.shift & 31);
         rounded.saturating_add(self.zero_point).clamp(self.min, self.max.max(self.min)) as i8
     }
+}
+
+/// Shift of the requantizations that [`high_word`] computes.
+pub const HIGH_WORD_SHIFT: u8 = 24;
+
+/// `clamp(zero_point + round_half_up(acc / 2^8 · multiplier / 2^24))` over the whole int8 range: the rounded high word of a
+/// product (SMMLAR), for accumulators that carry 8 fraction bits.
+#[inline(always)]
+pub fn high_word(acc: i32, multiplier: i32, zero_point: i32) -> i8 {
+    let product = i64::from(acc).wrapping_mul(multiplier.into());
+    let high = (product.wrapping_add(1 << 31) >> 32) as i32;
+    // Both are far from the bounds of an i32: the high word has 30 bits.
+    high.wrapping_add(zero_point).clamp(-128, 127) as i8
 }
 
 #[cfg(test)]
@@ -63,6 +94,14 @@ mod tests {
             let r = Requantizer::new(shift, zp, a.min(b), a.max(b)).unwrap();
             let expected = definition(acc.into(), m.into(), shift.into(), zp.into(), a.min(b).into(), a.max(b).into());
             prop_assert_eq!(i64::from(r.apply(acc, m)), expected);
+        }
+
+        #[test]
+        fn high_word_is_apply_of_the_accumulator_without_fraction(
+            acc in -(1i32 << 23)..1 << 23, m in 1i32..=i32::MAX, zp in -128i32..=127,
+        ) {
+            let r = Requantizer::new(HIGH_WORD_SHIFT, zp, -128, 127).unwrap();
+            prop_assert_eq!(high_word(acc << 8, m, zp), r.apply(acc, m));
         }
 
         #[test]

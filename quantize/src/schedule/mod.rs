@@ -2,87 +2,234 @@
 
 mod memory;
 mod rows;
+mod search;
+mod transient;
+mod wiring;
 
-use crate::qgraph::{QGraph, QStep, QValue};
-use residua::operators::geometry::Geometry;
+pub use search::{Heads, Segment};
+
+use crate::qgraph::QGraph;
+use memory::Buffer;
+use wiring::Wiring;
+pub(crate) use wiring::geometry;
+
+/// Alignment of buffers in the arena.
+const ALIGNMENT: usize = 4;
+/// Alignment of the arena's size.
+const ARENA_ALIGNMENT: usize = 16;
 
 /// A quantized graph with every buffer placed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
     /// Segment of each step.
     pub segments: Vec<u16>,
-    /// Rows that each value's ring holds.
+    /// Rows that each value's ring holds; 0 where the head is enough.
     pub rings: Vec<u32>,
+    /// Arena offset of each value's head; `None` for values without.
+    pub heads: Vec<Option<u32>>,
     /// First and last segment in which each value is live.
     pub lifetimes: Vec<[u16; 2]>,
     /// Arena offset of each value's ring.
     pub offsets: Vec<u32>,
     /// Arena offset of each step's sums; `None` for steps without.
-    pub scratch: Vec<Option<u32>>,
+    pub sums: Vec<Option<u32>>,
+    /// Transient bytes of each segment: scratch and heads.
+    pub transient: Vec<u32>,
+    /// Last step of the writer's segment that reads each value.
+    pub wakes: Vec<Option<u16>>,
     /// Arena size in bytes.
     pub arena_len: u32,
+    /// Bytes that the largest segment needs: no placement of these segments is smaller.
+    pub lower_bound: u32,
 }
 
 impl Schedule {
     /// Number of segments.
     pub fn segment_count(&self) -> usize {
-        self.segments.last().map_or(0, |&s| usize::from(s) + 1)
+        self.transient.len()
     }
 }
 
-/// Schedules a graph: the split into segments, of those considered, with the smallest arena.
+/// What a schedule should be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Objective {
+    /// The smallest arena.
+    #[default]
+    Ram,
+    /// The fewest instructions: no row is moved unless the budget demands it.
+    Latency,
+}
+
+/// The arena is larger than the budget.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the arena needs at least {needed} bytes, the budget is {budget}: `{step}` is in the way with {bytes} bytes")]
+pub struct BudgetError {
+    /// Smallest arena found.
+    pub needed: u32,
+    /// Bytes allowed.
+    pub budget: u32,
+    /// Name of the step whose output is the largest buffer of the largest segment.
+    pub step: String,
+    /// Bytes of that buffer.
+    pub bytes: usize,
+}
+
+/// Schedules a graph for the smallest arena.
 pub fn schedule(graph: &QGraph) -> Schedule {
-    let one = vec![0; graph.steps.len()];
-    let each: Vec<u16> = (0..graph.steps.len() as u16).collect();
-    let mut best = place(graph, one);
-    for candidate in [each].into_iter().chain((1..graph.steps.len()).map(|cut| two_segments(graph, cut))) {
-        let candidate = place(graph, candidate);
-        if candidate.arena_len < best.arena_len {
-            best = candidate;
+    thin_out(graph, &best(graph, Heads::All), 0)
+}
+
+/// Schedules a graph into a budget of arena bytes.
+///
+/// # Errors
+/// The smallest arena is larger than the budget.
+pub fn schedule_within(graph: &QGraph, objective: Objective, budget: Option<u32>) -> Result<Schedule, BudgetError> {
+    let budget = budget.unwrap_or(u32::MAX);
+    if objective == Objective::Latency {
+        let fast = placed(graph, &best(graph, Heads::Passing));
+        if fast.arena_len <= budget {
+            return Ok(fast);
         }
     }
-    best
+    let smallest = schedule(graph);
+    if smallest.arena_len > budget {
+        return Err(too_large(graph, &smallest, budget));
+    }
+    if objective == Objective::Ram {
+        return Ok(smallest);
+    }
+    let fast = thin_out(graph, &best(graph, Heads::All), budget);
+    Ok(if fast.arena_len <= budget { fast } else { smallest })
 }
 
-fn two_segments(graph: &QGraph, cut: usize) -> Vec<u16> {
-    (0..graph.steps.len()).map(|s| u16::from(s >= cut)).collect()
+/// Sizes and places all buffers for a split into segments (the segment of each step, from 0 without gaps).
+pub fn place(graph: &QGraph, segments: &[u16], heads: Heads) -> Schedule {
+    let wiring = Wiring::new(graph);
+    let mut cuts: Vec<Segment> = Vec::new();
+    for (index, step) in segments
+        .chunk_by(|a, b| a == b)
+        .scan(0, |start, chunk| {
+            *start += chunk.len();
+            Some(*start - chunk.len()..*start)
+        })
+        .enumerate()
+    {
+        debug_assert_eq!(segments[step.start] as usize, index);
+        let mut flags = vec![false; graph.values.len()];
+        let can = |v: &usize| wiring.can_have_head(*v, &step);
+        wiring.written(&step).filter(can).for_each(|v| flags[v] = true);
+        let rings = rows::ring_sizes(&wiring, &step, &flags);
+        let kept = wiring.written(&step).zip(rings).filter(|&(v, ring)| flags[v] && (heads == Heads::All || ring == 0));
+        cuts.push(Segment { heads: kept.map(|(v, _)| v).collect(), steps: step });
+    }
+    place_segments(&wiring, &cuts)
 }
 
-/// Sizes and places all buffers for a split into segments.
-pub fn place(graph: &QGraph, segments: Vec<u16>) -> Schedule {
-    let rings = rows::ring_sizes(graph, &segments);
-    let lifetimes = lifetimes(graph, &segments);
+fn best(graph: &QGraph, heads: Heads) -> Vec<Segment> {
+    search::best_cuts(&Wiring::new(graph), heads)
+}
+
+fn placed(graph: &QGraph, segments: &[Segment]) -> Schedule {
+    place_segments(&Wiring::new(graph), segments)
+}
+
+/// Drops heads, those that move most bytes first, as long as the arena stays within a limit or does not grow.
+fn thin_out(graph: &QGraph, segments: &[Segment], limit: u32) -> Schedule {
+    let wiring = Wiring::new(graph);
+    let mut segments = segments.to_vec();
+    let mut schedule = place_segments(&wiring, &segments);
+    let moving = |v: &usize| schedule.rings[*v] > 0;
+    let mut heads: Vec<usize> = segments.iter().flat_map(|s| s.heads.iter().copied()).filter(moving).collect();
+    heads.sort_by_key(|&v| (std::cmp::Reverse(wiring.row_len(v) * wiring.rows(v) as usize), v));
+    for value in heads {
+        let mut fewer = segments.clone();
+        fewer.iter_mut().for_each(|s| s.heads.retain(|&v| v != value));
+        let candidate = place_segments(&wiring, &fewer);
+        if candidate.arena_len <= limit.max(schedule.arena_len) {
+            (segments, schedule) = (fewer, candidate);
+        }
+    }
+    schedule
+}
+
+fn place_segments(wiring: &Wiring<'_>, segments: &[Segment]) -> Schedule {
+    let graph = wiring.graph;
     let state = residua::plan::state_len(graph.values.len(), graph.steps.len());
-    let (offsets, scratch, arena_len) = memory::assign(graph, &segments, &rings, &lifetimes, state);
-    Schedule { segments, rings, lifetimes, offsets, scratch, arena_len }
-}
-
-/// First and last segment in which each value is written or read. The input is written from the start.
-fn lifetimes(graph: &QGraph, segments: &[u16]) -> Vec<[u16; 2]> {
-    let mut out = vec![[0, 0]; graph.values.len()];
-    for (step, &segment) in graph.steps.iter().zip(segments) {
-        out[step.output] = [segment, segment];
+    let mut out = Schedule {
+        segments: vec![0; graph.steps.len()],
+        rings: vec![1; graph.values.len()],
+        heads: vec![None; graph.values.len()],
+        lifetimes: vec![[0, 0]; graph.values.len()],
+        offsets: vec![],
+        sums: vec![],
+        transient: vec![],
+        wakes: vec![None; graph.values.len()],
+        arena_len: 0,
+        lower_bound: 0,
+    };
+    for (index, segment) in segments.iter().enumerate() {
+        out.segments[segment.steps.clone()].fill(index as u16);
+        let mut flags = vec![false; graph.values.len()];
+        segment.heads.iter().for_each(|&v| flags[v] = true);
+        let written = wiring.written(&segment.steps);
+        for (v, ring) in written.clone().zip(rows::ring_sizes(wiring, &segment.steps, &flags)) {
+            out.rings[v] = ring;
+            let wake = wiring.readers[v].iter().rev().find(|r| segment.steps.contains(r));
+            out.wakes[v] = wake.map(|&r| r as u16);
+        }
+        let (heads, len) = transient::place(wiring, &segment.steps, &flags);
+        heads.iter().for_each(|&(v, offset)| out.heads[v] = Some((state + offset) as u32));
+        out.transient.push(len as u32);
+        written.for_each(|v| out.lifetimes[v] = [index as u16; 2]);
+    }
+    for (step, &segment) in graph.steps.iter().zip(&out.segments) {
         for &input in &step.inputs {
-            out[input][1] = out[input][1].max(segment);
+            out.lifetimes[input][1] = out.lifetimes[input][1].max(segment);
         }
     }
+    let buffers = buffers(wiring, &out, state);
+    let bound = (0..segments.len() as u16).map(|s| segment_len(&buffers, &out, state, s)).max().unwrap_or(state);
+    let (offsets, end) = memory::assign(&buffers, bound);
+    let (values, sums) = offsets.split_at(graph.values.len());
+    // A value that is kept in its head alone has no ring; its offset only has to be valid.
+    let offset = |(v, &offset): (usize, &usize)| if out.rings[v] == 0 { state as u32 } else { offset as u32 };
+    out.offsets = values.iter().enumerate().map(offset).collect();
+    let used = |(&offset, step): (&usize, &crate::qgraph::QStep)| (step.sums > 0).then_some(offset as u32);
+    out.sums = sums.iter().zip(&graph.steps).map(used).collect();
+    out.arena_len = end.next_multiple_of(ARENA_ALIGNMENT) as u32;
+    out.lower_bound = bound.next_multiple_of(ARENA_ALIGNMENT) as u32;
     out
 }
 
-/// The runtime's geometry of a step.
-pub(crate) fn geometry(step: &QStep, values: &[QValue]) -> Geometry {
-    let (input, output) = (&values[step.inputs[0]], &values[step.output]);
-    let r = &step.record;
-    Geometry {
-        rows_in: input.shape[0] as u32,
-        columns_in: input.shape[1] as u32,
-        channels_in: input.shape[2],
-        rows_out: output.shape[0] as u32,
-        columns_out: output.shape[1] as u32,
-        channels_out: output.shape[2],
-        kernel: [r.kernel_rows.into(), r.kernel_columns.into()],
-        stride: [r.stride_rows.into(), r.stride_columns.into()],
-        dilation: [r.dilation_rows.into(), r.dilation_columns.into()],
-        pad: [r.pad_top.into(), r.pad_left.into()],
-    }
+/// Rings of all values, then sums of all steps.
+fn buffers(wiring: &Wiring<'_>, schedule: &Schedule, state: usize) -> Vec<Buffer> {
+    let floor = |[first, last]: [u16; 2]| {
+        let transient = &schedule.transient[first.into()..=last.into()];
+        state + transient.iter().max().map_or(0, |&len| len as usize)
+    };
+    let rings = schedule.rings.iter().zip(&schedule.lifetimes).enumerate();
+    let rings =
+        rings.map(|(v, (&ring, &lifetime))| Buffer { len: wiring.ring_len(v, ring), lifetime, floor: floor(lifetime) });
+    let sums = wiring.graph.steps.iter().zip(&schedule.segments);
+    let sums = sums.map(|(step, &s)| Buffer { len: step.sums * 4, lifetime: [s, s], floor: floor([s, s]) });
+    rings.chain(sums).collect()
+}
+
+/// Bytes that are live in a segment.
+fn segment_len(buffers: &[Buffer], schedule: &Schedule, state: usize, segment: u16) -> usize {
+    let live = buffers.iter().filter(|b| (b.lifetime[0]..=b.lifetime[1]).contains(&segment));
+    state + schedule.transient[usize::from(segment)] as usize + live.map(|b| b.len).sum::<usize>()
+}
+
+fn too_large(graph: &QGraph, schedule: &Schedule, budget: u32) -> BudgetError {
+    let wiring = Wiring::new(graph);
+    let state = residua::plan::state_len(graph.values.len(), graph.steps.len());
+    let buffers = buffers(&wiring, schedule, state);
+    let peak =
+        (0..schedule.segment_count() as u16).max_by_key(|&s| segment_len(&buffers, schedule, state, s)).unwrap_or(0);
+    let live = |v: &usize| (schedule.lifetimes[*v][0]..=schedule.lifetimes[*v][1]).contains(&peak);
+    let bytes = |v: usize| buffers[v].len + if schedule.heads[v].is_some() { wiring.row_len(v) } else { 0 };
+    let largest = (0..graph.values.len()).filter(live).max_by_key(|&v| bytes(v)).unwrap_or(0);
+    let step = largest.checked_sub(1).and_then(|s| graph.steps.get(s)).map_or("the input", |s| s.name.as_str());
+    BudgetError { needed: schedule.arena_len, budget, step: step.into(), bytes: bytes(largest) }
 }

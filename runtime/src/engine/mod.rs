@@ -3,7 +3,10 @@
 //! A row of input is pushed; every step whose window is then filled emits its next row, the step nearest the output
 //! first, until no step can go on. A step's readiness depends on row counts alone, so that the order of all row
 //! computations is fixed by the plan's geometry, and with it which row lies in which slot at any time. Steps of a segment
-//! run only when all steps of earlier segments have emitted their last row.
+//! run only when the whole input has been pushed and all steps of earlier segments have emitted their last row.
+//!
+//! A row written to the head of a value (see [`ValueRecord`]) is read by the step behind the writer before any other step
+//! runs; then it moves to the value's ring.
 
 mod observer;
 mod self_test;
@@ -12,10 +15,9 @@ mod state;
 pub use observer::Observer;
 pub use self_test::SelfTestFailure;
 
-use crate::operators::geometry::Geometry;
-use crate::operators::rows::{RowWindow, Rows};
+use crate::operators::rows::{Around, RowWindow, Rows};
 use crate::operators::{Operator, RowOperator};
-use crate::plan::format::{StepRecord, ValueRecord};
+use crate::plan::format::{NONE, StepRecord, ValueRecord};
 use crate::plan::{Plan, optional};
 use observer::Sink;
 use state::State;
@@ -130,10 +132,10 @@ impl<'p, 'a> Engine<'p, 'a> {
         if row >= value.rows {
             return Err(EngineError::InputEnded);
         }
-        let (_, slot, _) = self.split(&value, row);
-        fill(slot);
+        fill(self.slot(&value, row));
         self.state().count_produced(index);
-        self.cascade(observer);
+        let first = self.settle(index, None, observer);
+        self.cascade(first, observer);
         Ok(())
     }
 
@@ -161,158 +163,194 @@ impl<'p, 'a> Engine<'p, 'a> {
         Ok(())
     }
 
-    /// Runs steps until none can go on.
-    fn cascade(&mut self, observer: &mut impl Observer) {
+    /// Runs steps until none can go on; `candidate` is the last step that may be ready.
+    fn cascade(&mut self, mut candidate: Option<u16>, observer: &mut impl Observer) {
         loop {
-            match self.next_step() {
-                Some((index, step)) => self.run_step(index, &step, observer),
-                None if self.segment_is_complete() => self.segment = self.segment.saturating_add(1),
+            let current = candidate.and_then(|index| Some((index, self.plan.step(index)?)));
+            match current.filter(|(_, step)| step.segment >= self.segment) {
+                Some((index, step)) if self.is_ready(index, &step) => {
+                    if self.run_step(index, &step, None, observer) {
+                        candidate = self.settle(step.output, candidate, observer);
+                    }
+                }
+                Some((index, _)) => candidate = index.checked_sub(1),
+                None if self.next_segment() => candidate = self.plan.step_count().checked_sub(1),
                 None => return,
             }
         }
     }
 
-    /// The last step of the current segment that can run.
-    fn next_step(&mut self) -> Option<(u16, StepRecord)> {
-        for index in (0..self.plan.step_count()).rev() {
-            let step = self.plan.step(index)?;
-            if step.segment > self.segment {
-                continue;
+    /// A row of `value` has been written: if it lies in a head, lets the step behind the writer read it and moves it to the
+    /// ring, and so on with that step's output. Gives the last step that may be ready then.
+    fn settle(&mut self, mut value: u16, mut candidate: Option<u16>, observer: &mut impl Observer) -> Option<u16> {
+        loop {
+            let record = self.plan.value(value).unwrap_or_default();
+            candidate = candidate.max(optional(record.wake));
+            if record.head == NONE {
+                return candidate;
             }
-            if step.segment < self.segment {
-                return None;
+            let newest = self.state().produced(value).checked_sub(1);
+            let reader = self.plan.step(value).filter(|step| self.is_ready(value, step));
+            let emitted = reader.is_some_and(|step| self.run_step(value, &step, newest, observer));
+            self.retire(&record, newest);
+            if !emitted {
+                return candidate;
             }
-            if self.is_ready(index, &step) {
-                return Some((index, step));
-            }
+            value = value.saturating_add(1);
         }
-        None
     }
 
-    /// Whether all steps of the current segment are done and later ones wait.
-    fn segment_is_complete(&mut self) -> bool {
-        let mut later = false;
-        for index in 0..self.plan.step_count() {
-            let Some(step) = self.plan.step(index) else { return false };
-            let rows = self.plan.value(step.output).map_or(0, |v| v.rows);
-            if step.segment > self.segment {
-                later = true;
-            } else if self.state().produced(step.output) < rows {
-                return false;
-            }
+    /// Moves a row from a value's head to its ring.
+    fn retire(&mut self, value: &ValueRecord, row: Option<u32>) {
+        let Some(slot) = row.and_then(|r| r.checked_rem(value.ring)) else { return };
+        let len = row_len(value);
+        let (below, above) =
+            split_at(self.arena, (value.offset as usize).wrapping_add((slot as usize).wrapping_mul(len)));
+        let start = value.head as usize;
+        if let (Some(from), Some(to)) = (below.get(start..start.wrapping_add(len)), above.get_mut(..len)) {
+            to.copy_from_slice(from);
         }
-        later
     }
 
+    /// Goes on to the next segment, if there is one and the whole input has been pushed.
+    fn next_segment(&mut self) -> bool {
+        let input = self.plan.input_value();
+        let complete = self.plan.value(input).is_some_and(|v| self.state().produced(input) >= v.rows);
+        let last = self.plan.step_count().checked_sub(1).and_then(|index| self.plan.step(index));
+        let more = complete && last.is_some_and(|step| step.segment > self.segment);
+        if more {
+            self.segment = self.segment.saturating_add(1);
+        }
+        more
+    }
+
+    /// Whether a step of the current segment has the rows that its next row needs.
     fn is_ready(&mut self, index: u16, step: &StepRecord) -> bool {
-        let (Some(input), Some(output)) = (self.plan.value(step.input), self.plan.value(step.output)) else {
+        if step.segment != self.segment {
             return false;
-        };
-        let Some(geometry) = Geometry::of(step, &input, &output) else { return false };
-        let accumulates = Operator::accumulates(step.operator);
+        }
+        let rows = |value: u16| self.plan.value(value).map_or(0, |v| v.rows);
+        let (rows_in, rows_out) = (rows(step.input), rows(step.output));
         let state = self.state();
         let y = state.produced(step.output);
-        if y >= output.rows {
+        if y >= rows_out {
             return false;
         }
         let available = state.produced(step.input);
-        if accumulates {
+        if Operator::accumulates(step.operator) {
             return available > state.consumed(index);
         }
-        geometry.last_row(y).is_none_or(|last| available > last)
-            && optional(step.second).is_none_or(|second| state.produced(second) > y)
+        // Rows that the window reaches to, counted from the first; all of them at the bottom.
+        let span = u64::from(step.kernel_rows).saturating_sub(1).wrapping_mul(step.dilation_rows.into());
+        let end = u64::from(y).wrapping_mul(step.stride_rows.into()).wrapping_add(span).wrapping_add(1);
+        let needed = end.saturating_sub(step.pad_top.into()).min(rows_in.into());
+        u64::from(available) >= needed && optional(step.second).is_none_or(|second| state.produced(second) > y)
     }
 
-    /// Computes one output row, or takes one input row into the sums.
-    fn run_step(&mut self, index: u16, step: &StepRecord, observer: &mut impl Observer) {
-        let (Some(operator), Some(output)) = (self.plan.operator(index), self.plan.value(step.output)) else { return };
+    /// Computes one output row, or takes one input row into the sums; true if a row was emitted. `newest` is the row that
+    /// lies in the head of the value before the step.
+    #[inline(never)]
+    fn run_step(&mut self, index: u16, step: &StepRecord, newest: Option<u32>, observer: &mut impl Observer) -> bool {
+        let (Some(operator), Some(output)) = (self.plan.operator(index), self.plan.value(step.output)) else {
+            return false;
+        };
         let operator = operator.as_row_operator();
         let y = self.state().produced(step.output);
         observer.step_begins(index);
         let emitted = if operator.sums() == 0 {
-            self.emit(step, operator, &output, y);
+            self.emit(index, step, operator, &output, newest);
             true
         } else {
-            self.accumulate(index, step, operator, &output, y)
+            self.accumulate(index, step, operator, &output, newest)
         };
         observer.step_ends(index);
         if emitted {
             self.state().count_produced(step.output);
-            let (_, row, _) = self.split(&output, y);
-            observer.row(index, step.output, y, row);
+            observer.row(index, step.output, y, self.slot(&output, y));
         }
+        emitted
     }
 
-    fn emit(&mut self, step: &StepRecord, operator: &dyn RowOperator, output: &ValueRecord, y: u32) {
+    // Kept out of the cascade, so that its locals are not on the stack twice.
+    #[inline(never)]
+    fn emit(
+        &mut self,
+        index: u16,
+        step: &StepRecord,
+        operator: &dyn RowOperator,
+        output: &ValueRecord,
+        newest: Option<u32>,
+    ) {
+        let y = self.state().produced(step.output);
         let Some(input) = self.plan.value(step.input) else { return };
         let second = optional(step.second).and_then(|v| self.plan.value(v));
-        let (low, out, high) = self.split(output, y);
-        let high_start = low.len().wrapping_add(out.len());
+        let in_head = |value| newest.filter(|_| value == index);
+        let (_, rest) = split_at(self.arena, self.plan.state_len());
+        let scratch_len = operator.scratch_words().wrapping_mul(4);
+        let (scratch, rest) = split_at(rest, scratch_len);
+        let low_start = self.plan.state_len().wrapping_add(scratch_len);
+        let start = slot_start(output, y);
+        let (low, rest) = split_at(rest, start.saturating_sub(low_start));
+        let (out, high) = split_at(rest, row_len(output));
+        let arena = Around { low, low_start, high, high_start: start.wrapping_add(out.len()) };
         let geometry = operator.geometry();
         let window = RowWindow {
-            input: Rows::new(low, high, high_start, &input),
-            second: second.map(|v| Rows::new(low, high, high_start, &v)),
+            input: Rows::new(arena, &input, in_head(step.input)),
+            second: second.map(|v| Rows::new(arena, &v, in_head(step.second))),
             row: y,
             first: geometry.first_row(y),
             dilation: geometry.dilation[0],
         };
-        operator.row(&window, out);
+        let scratch = bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut []);
+        operator.row(&window, scratch, bytemuck::must_cast_slice_mut(out));
     }
 
-    /// Takes the next input row into the sums; true if that completed output row `y`.
+    /// Takes the next input row into the sums; true if that completed the next output row.
+    #[inline(never)]
     fn accumulate(
         &mut self,
         index: u16,
         step: &StepRecord,
         operator: &dyn RowOperator,
         output: &ValueRecord,
-        y: u32,
+        newest: Option<u32>,
     ) -> bool {
+        let y = self.state().produced(step.output);
         let Some(input) = self.plan.value(step.input) else { return false };
         let geometry = operator.geometry();
         let r = self.state().consumed(index);
         self.state().count_consumed(index);
         let tap = i64::from(r).wrapping_sub(geometry.first_row(y));
         let Ok(tap) = usize::try_from(tap) else { return false };
-        let (low, sums, high, high_start) = self.sums(step.scratch, operator.sums());
+        let start = step.scratch as usize;
+        let (low, rest) = split_at(self.arena, start);
+        let (sums, high) = split_at(rest, operator.sums().wrapping_mul(4));
+        let arena = Around { low, low_start: 0, high, high_start: start.wrapping_add(sums.len()) };
+        let sums: &mut [i32] = bytemuck::try_cast_slice_mut(sums).unwrap_or(&mut []);
         if i64::from(r) == geometry.first_row(y).max(0) {
             sums.fill(0);
         }
-        if let Some(row) = Rows::new(low, high, high_start, &input).get(r.into()) {
+        if let Some(row) = Rows::new(arena, &input, newest.filter(|_| step.input == index)).get(r.into()) {
             operator.accumulate(tap, row, sums);
         }
         if geometry.last_row(y) != Some(r) {
             return false;
         }
-        let (low, out, high) = self.split(output, y);
-        let high_start = low.len().wrapping_add(out.len());
-        let start = step.scratch as usize;
-        let end = start.wrapping_add(operator.sums().wrapping_mul(4));
-        let bytes = match low.get(start..end) {
-            Some(bytes) => bytes,
-            None => high.get(start.wrapping_sub(high_start)..end.wrapping_sub(high_start)).unwrap_or(&[]),
-        };
-        operator.finish(y, bytemuck::try_cast_slice(bytes).unwrap_or(&[]), out);
+        let slot = slot_start(output, y);
+        let (low, rest) = split_at(self.arena, slot);
+        let (out, high) = split_at(rest, row_len(output));
+        let arena = Around { low, low_start: 0, high, high_start: slot.wrapping_add(out.len()) };
+        let sums = arena.bytes(start, operator.sums().wrapping_mul(4)).unwrap_or(&[]);
+        let sums = bytemuck::try_cast_slice(sums).unwrap_or(&[]);
+        operator.finish(y, sums, bytemuck::must_cast_slice_mut(out));
         true
     }
 
-    /// The arena below, in and above the slot of row `r` of a value.
-    fn split(&mut self, value: &ValueRecord, r: u32) -> (&[u8], &mut [i8], &[u8]) {
-        let len = usize::from(value.columns).wrapping_mul(value.channels.into());
-        let slot = r.checked_rem(value.ring).unwrap_or(0) as usize;
-        let start = (value.offset as usize).wrapping_add(slot.wrapping_mul(len));
-        let (low, rest) = split_at(self.arena, start);
-        let (out, high) = split_at(rest, len);
-        (low, bytemuck::must_cast_slice_mut(out), high)
-    }
-
-    /// The arena below, in and above `count` sums; the last number is where the upper part starts.
-    fn sums(&mut self, start: u32, count: usize) -> (&[u8], &mut [i32], &[u8], usize) {
-        let len = count.wrapping_mul(4);
-        let (low, rest) = split_at(self.arena, start as usize);
-        let (sums, high) = split_at(rest, len);
-        let high_start = low.len().wrapping_add(len);
-        (low, bytemuck::try_cast_slice_mut(sums).unwrap_or(&mut []), high, high_start)
+    /// The place where row `r` of a value is written.
+    fn slot(&mut self, value: &ValueRecord, r: u32) -> &mut [i8] {
+        let (_, rest) = split_at(self.arena, slot_start(value, r));
+        let (slot, _) = split_at(rest, row_len(value));
+        bytemuck::must_cast_slice_mut(slot)
     }
 
     fn state(&mut self) -> State<'_> {
@@ -320,6 +358,19 @@ impl<'p, 'a> Engine<'p, 'a> {
         let (state, _) = split_at(self.arena, len);
         State::new(state, self.plan.value_count())
     }
+}
+
+fn row_len(value: &ValueRecord) -> usize {
+    usize::from(value.columns).wrapping_mul(value.channels.into())
+}
+
+/// Arena offset at which row `r` of a value is written.
+fn slot_start(value: &ValueRecord, r: u32) -> usize {
+    if value.head != NONE {
+        return value.head as usize;
+    }
+    let slot = r.checked_rem(value.ring).unwrap_or(0) as usize;
+    (value.offset as usize).wrapping_add(slot.wrapping_mul(row_len(value)))
 }
 
 /// `split_at_mut` that gives all that is there rather than panic.

@@ -68,8 +68,13 @@ impl Engine<'_, '_> {
     fn golden_run(&mut self, step: Option<u16>) -> u32 {
         self.reset();
         let mut watch = Watch { step, value: self.plan.output_value(), sum: Checksum::new() };
-        let mut golden = GoldenInput::new(self.plan.golden().seed);
-        while self.push_with(|row| golden.fill(row), &mut watch).is_ok() {}
+        let record = self.plan.golden();
+        let mut golden = GoldenInput::new(record.seed);
+        for _ in 0..record.rows {
+            if self.push_with(|row| golden.fill(row), &mut watch).is_err() {
+                break;
+            }
+        }
         watch.sum.value()
     }
 }

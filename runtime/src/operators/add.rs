@@ -54,7 +54,7 @@ impl RowOperator for Add {
         &self.geometry
     }
 
-    fn row(&self, window: &RowWindow<'_>, out: &mut [i8]) {
+    fn row(&self, window: &RowWindow<'_>, _scratch: &mut [u32], out: &mut [i8]) {
         let [za, zb] = self.zero_points;
         let [ma, mb] = self.multipliers;
         let first = window.tap(0).unwrap_or(&[]);

@@ -60,7 +60,7 @@ impl RowOperator for Affine<'_> {
         &self.geometry
     }
 
-    fn row(&self, window: &RowWindow<'_>, out: &mut [i8]) {
+    fn row(&self, window: &RowWindow<'_>, _scratch: &mut [u32], out: &mut [i8]) {
         let channels = self.geometry.channels_out.max(1);
         let pixels = window.tap(0).unwrap_or(&[]).chunks_exact(channels);
         for (out, pixel) in out.chunks_exact_mut(channels).zip(pixels) {

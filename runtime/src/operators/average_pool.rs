@@ -31,7 +31,7 @@ impl RowOperator for AveragePool<'_> {
         &self.geometry
     }
 
-    fn row(&self, window: &RowWindow<'_>, out: &mut [i8]) {
+    fn row(&self, window: &RowWindow<'_>, _scratch: &mut [u32], out: &mut [i8]) {
         let g = &self.geometry;
         let rows = rows_inside(g, window.row);
         for (x, pixel) in out.chunks_exact_mut(g.channels_out.max(1)).enumerate() {

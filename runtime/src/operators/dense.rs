@@ -1,45 +1,45 @@
 //! Dense layer over a whole tensor, row by row.
 
-use super::channels::Channels;
 use super::geometry::{Geometry, fits};
-use super::{Context, RowOperator, dot};
+use super::{Context, RowOperator};
+use crate::kernels::accumulate;
+use crate::kernels::packed::PackedMatrix;
 use crate::plan::PlanError;
+use crate::requantize::{Requantizer, high_word};
 
 /// `out[o] = requantize(bias[o] + Σ w[o, y, x, c] · in[y, x, c])`: the kernel is the whole input, the output one pixel.
 ///
-/// Weights lie `[output][row][column][channel]`. One sum per output is carried from row to row.
+/// Biases, weights and multipliers are a [`PackedMatrix`] whose inputs are `[row][column][channel]`, the inputs of a row
+/// filled up to a multiple of four. One sum per output is carried from row to row.
 #[derive(Clone, Copy, Debug)]
 pub struct Dense<'p> {
     geometry: Geometry,
-    weights: &'p [i8],
-    channels: Channels<'p>,
+    matrix: PackedMatrix<'p>,
+    requantizer: Requantizer,
 }
 
 impl<'p> Dense<'p> {
-    /// A dense layer over the geometry's shapes; `None` where sizes do not match.
-    pub fn new(geometry: Geometry, weights: &'p [i8], channels: Channels<'p>) -> Option<Self> {
-        let whole = geometry.kernel == [geometry.rows_in as usize, geometry.columns_in as usize];
-        let one = geometry.rows_out == 1 && geometry.columns_out == 1 && geometry.pad == [0, 0];
-        let sound = whole
-            && one
-            && geometry.dilation == [1, 1]
-            && weights.len() == Self::fan_in(&geometry)?.checked_mul(geometry.channels_out)?;
-        sound.then_some(Self { geometry, weights, channels })
+    /// Inputs of the packed matrix: those of each row, filled up.
+    pub fn fan_in(geometry: &Geometry) -> Option<usize> {
+        geometry.row_in().checked_next_multiple_of(4)?.checked_mul(geometry.rows_in as usize)
     }
 
-    fn fan_in(geometry: &Geometry) -> Option<usize> {
-        geometry.row_in().checked_mul(geometry.rows_in as usize)
+    /// A dense layer over the geometry's shapes; `None` where sizes do not match.
+    pub fn new(geometry: Geometry, words: &'p [u32], requantizer: Requantizer) -> Option<Self> {
+        let whole = geometry.kernel == [geometry.rows_in as usize, geometry.columns_in as usize];
+        let one = geometry.rows_out == 1 && geometry.columns_out == 1 && geometry.pad == [0, 0];
+        let sound = whole && one && geometry.dilation == [1, 1] && requantizer.is_high_word();
+        let matrix = PackedMatrix::new(words, Self::fan_in(&geometry)?, geometry.channels_out)?;
+        sound.then_some(Self { geometry, matrix, requantizer })
     }
 
     pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         context.single()?;
-        let misfit = PlanError::Geometry(context.index);
-        let fan_in = Self::fan_in(&geometry).ok_or(misfit)?;
-        let channels = Channels::decode(context, geometry.channels_out, fan_in)?;
-        let weights = context.weights(fan_in.checked_mul(geometry.channels_out).ok_or(misfit)?)?;
         fits(geometry.rows_out == 1, context.index)?;
-        Self::new(geometry, weights, channels).ok_or(misfit)
+        let len = Self::fan_in(&geometry).and_then(|fan_in| PackedMatrix::len(fan_in, geometry.channels_out));
+        let words = context.packed(len)?;
+        Self::new(geometry, words, context.requantizer()?).ok_or(PlanError::Geometry(context.index))
     }
 }
 
@@ -53,28 +53,30 @@ impl RowOperator for Dense<'_> {
     }
 
     fn accumulate(&self, tap: usize, row: &[i8], sums: &mut [i32]) {
-        let row_len = self.geometry.row_in();
-        let kernel = row_len.wrapping_mul(self.geometry.rows_in as usize).max(1);
-        let start = tap.wrapping_mul(row_len);
-        for (sum, weights) in sums.iter_mut().zip(self.weights.chunks_exact(kernel)) {
-            *sum = sum.wrapping_add(dot(row, weights.get(start..).unwrap_or(&[])));
-        }
+        let steps = self.geometry.row_in().div_ceil(4);
+        accumulate(&self.matrix, tap.wrapping_mul(steps), row, sums);
     }
 
     fn finish(&self, _y: u32, sums: &[i32], out: &mut [i8]) {
-        for ((out, &sum), (bias, multiplier)) in out.iter_mut().zip(sums).zip(self.channels.iter()) {
-            *out = self.channels.requantizer.apply(sum.wrapping_add(bias), multiplier);
+        let channels = self.matrix.runs().flat_map(|run| run.init.into_iter().zip(run.multiplier));
+        for ((out, &sum), (init, multiplier)) in out.iter_mut().zip(sums).zip(channels) {
+            *out = high_word(sum.wrapping_add(init), multiplier, self.requantizer.zero_point());
         }
+        self.requantizer.restrict(out);
     }
 
     fn reference(&self, input: &[i8], _second: &[i8], output: &mut [i8]) {
-        let mut weights = self.weights.iter();
-        for (out, (bias, multiplier)) in output.iter_mut().zip(self.channels.iter()) {
-            let mut acc = i64::from(bias);
-            for (&value, &weight) in input.iter().zip(&mut weights) {
-                acc = acc.wrapping_add(i64::from(value).wrapping_mul(weight.into()));
+        let row_len = self.geometry.row_in();
+        let filled = row_len.next_multiple_of(4);
+        for (o, out) in output.iter_mut().enumerate() {
+            let mut acc = i64::from(self.matrix.bias(o));
+            for (y, row) in input.chunks_exact(row_len.max(1)).enumerate() {
+                for (i, &value) in row.iter().enumerate() {
+                    let weight = self.matrix.weight(o, y.wrapping_mul(filled).wrapping_add(i));
+                    acc = acc.wrapping_add(i64::from(value).wrapping_mul(weight.into()));
+                }
             }
-            *out = self.channels.requantizer.apply(acc as i32, multiplier);
+            *out = self.requantizer.apply(acc as i32, self.matrix.multiplier(o));
         }
     }
 }
@@ -82,7 +84,7 @@ impl RowOperator for Dense<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operators::testing::{channel_numbers, int8s, rows_equal_reference};
+    use crate::operators::testing::{int8s, packed, rows_equal_reference};
     use proptest::prelude::*;
 
     proptest! {
@@ -95,13 +97,9 @@ mod tests {
                 channels_out: outputs, kernel: [rows as usize, columns as usize], stride: [1, 1], dilation: [1, 1],
                 pad: [0, 0],
             };
-            let fan_in = rows as usize * columns as usize * inputs;
-            let mut bytes = int8s(seed);
-            let weights = bytes(fan_in * outputs);
-            let (bias, multiplier, requantizer) = channel_numbers(seed, outputs, fan_in);
-            let channels = Channels { bias: &bias, multiplier: &multiplier, requantizer };
-            let operator = Dense::new(geometry, &weights, channels).unwrap();
-            rows_equal_reference(&operator, &mut bytes, None)?;
+            let (words, requantizer) = packed(seed, outputs, Dense::fan_in(&geometry).unwrap());
+            let operator = Dense::new(geometry, &words, requantizer).unwrap();
+            rows_equal_reference(&operator, &mut int8s(seed), None)?;
         }
     }
 }

@@ -1,31 +1,36 @@
 //! Depthwise convolution: one kernel per channel.
 
-use super::channels::{Channels, Padding};
 use super::geometry::Geometry;
+use super::padding::Padding;
 use super::rows::RowWindow;
 use super::{Context, RowOperator};
+use crate::kernels::depthwise;
+use crate::kernels::taps::{PackedTaps, Taps};
 use crate::plan::PlanError;
-
-/// Channels computed together, so that a row is read in runs.
-const BLOCK: usize = 16;
+use crate::requantize::{Requantizer, high_word};
 
 /// `out[y, x, c] = requantize(bias[c] + Σ w[ky, kx, c] · in[row(y, ky), column(x, kx), c])`.
 ///
-/// Weights lie `[kernel row][kernel column][channel]`.
+/// Biases, weights and multipliers are [`PackedTaps`], taps in the order `[kernel row][kernel column]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Depthwise<'p> {
     geometry: Geometry,
-    weights: &'p [i8],
-    channels: Channels<'p>,
+    packed: PackedTaps<'p>,
+    requantizer: Requantizer,
     padding: Padding<'p>,
+}
+
+/// Words of scratch of a depthwise convolution: a padding pixel.
+pub fn depthwise_scratch_words(geometry: &Geometry) -> usize {
+    geometry.channels_in.div_ceil(4)
 }
 
 impl<'p> Depthwise<'p> {
     /// A depthwise convolution over the geometry's shapes; `None` where sizes do not match.
-    pub fn new(geometry: Geometry, weights: &'p [i8], channels: Channels<'p>, padding: Padding<'p>) -> Option<Self> {
-        let sound = geometry.channels_in == geometry.channels_out
-            && weights.len() == Self::taps(&geometry)?.checked_mul(geometry.channels_in)?;
-        sound.then_some(Self { geometry, weights, channels, padding })
+    pub fn new(geometry: Geometry, words: &'p [u32], requantizer: Requantizer, padding: Padding<'p>) -> Option<Self> {
+        let sound = geometry.channels_in == geometry.channels_out && requantizer.is_high_word();
+        let packed = PackedTaps::new(words, Self::taps(&geometry)?, geometry.channels_in)?;
+        sound.then_some(Self { geometry, packed, requantizer, padding })
     }
 
     fn taps(geometry: &Geometry) -> Option<usize> {
@@ -34,47 +39,39 @@ impl<'p> Depthwise<'p> {
 
     pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
-        let misfit = PlanError::Geometry(context.index);
-        let taps = Self::taps(&geometry).ok_or(misfit)?;
-        let channels = Channels::decode(context, geometry.channels_out, taps)?;
-        let weights = context.weights(taps.checked_mul(geometry.channels_in).ok_or(misfit)?)?;
-        Self::new(geometry, weights, channels, Padding::decode(context)?).ok_or(misfit)
+        let len = Self::taps(&geometry).and_then(|taps| PackedTaps::len(taps, geometry.channels_in));
+        let words = context.packed(len)?;
+        Self::new(geometry, words, context.requantizer()?, Padding::decode(context)?)
+            .ok_or(PlanError::Geometry(context.index))
     }
 
-    /// Computes `N` channels from channel `first` of output column `x`.
+    /// The pixels under the taps of output column `x`, in the kernel's order.
     #[inline(always)]
-    fn block<const N: usize>(&self, window: &RowWindow<'_>, x: usize, first: usize, out: &mut [i8]) {
-        let channels = self.geometry.channels_in;
-        let numbers = |all: &[i32]| all.get(first..).and_then(|n| n.first_chunk::<N>()).copied().unwrap_or([0; N]);
-        let mut acc = numbers(self.channels.bias);
-        let mut tap = 0usize;
-        for ky in 0..self.geometry.kernel[0] {
+    fn pixels<'a>(&self, window: &RowWindow<'a>, padding: &'a [i8], x: usize) -> impl Iterator<Item = &'a [i8]> {
+        let (g, channels) = (self.geometry, self.geometry.channels_in);
+        let taps_across = g.kernel[1];
+        let window = *window;
+        (0..g.kernel[0]).flat_map(move |ky| {
             let row = window.tap(ky);
-            for kx in 0..self.geometry.kernel[1] {
-                let start = tap.wrapping_mul(channels).wrapping_add(first);
-                let weights = self.weights.get(start..).and_then(|w| w.first_chunk::<N>()).unwrap_or(&[0; N]);
-                let pixel = usize::try_from(self.geometry.column(x, kx))
-                    .ok()
-                    .filter(|&c| c < self.geometry.columns_in as usize)
-                    .and_then(|c| row?.get(c.wrapping_mul(channels).wrapping_add(first)..)?.first_chunk::<N>());
-                match pixel {
-                    Some(pixel) => {
-                        for ((acc, &w), &v) in acc.iter_mut().zip(weights).zip(pixel) {
-                            *acc = acc.wrapping_add(i32::from(w).wrapping_mul(v.into()));
-                        }
-                    }
-                    None => {
-                        for (c, (acc, &w)) in acc.iter_mut().zip(weights).enumerate() {
-                            let padding = self.padding.value(first.wrapping_add(c));
-                            *acc = acc.wrapping_add(i32::from(w).wrapping_mul(padding));
-                        }
-                    }
-                }
-                tap = tap.wrapping_add(1);
+            (0..taps_across).map(move |kx| {
+                let column = usize::try_from(g.column(x, kx)).ok().filter(|&c| c < g.columns_in as usize);
+                let start = column.map(|column| column.wrapping_mul(channels));
+                row.zip(start).and_then(|(row, start)| row.get(start..start.wrapping_add(channels))).unwrap_or(padding)
+            })
+        })
+    }
+
+    /// An output pixel of a kernel with more taps than [`Taps`] holds.
+    #[inline(never)]
+    fn large(&self, window: &RowWindow<'_>, padding: &[i8], x: usize, out: &mut [i8]) {
+        for (c, out) in out.iter_mut().enumerate() {
+            let Some((bias, weights, multiplier)) = self.packed.channel(c) else { continue };
+            let mut acc = bias;
+            for (weight, pixel) in weights.zip(self.pixels(window, padding, x)) {
+                let value = pixel.get(c).copied().unwrap_or(0);
+                acc = acc.wrapping_add(i32::from(weight).wrapping_mul(value.into()));
             }
-        }
-        for ((out, acc), multiplier) in out.iter_mut().zip(acc).zip(numbers(self.channels.multiplier)) {
-            *out = self.channels.requantizer.apply(acc, multiplier);
+            *out = high_word(acc << 8, multiplier, self.requantizer.zero_point());
         }
     }
 }
@@ -84,19 +81,24 @@ impl RowOperator for Depthwise<'_> {
         &self.geometry
     }
 
-    fn row(&self, window: &RowWindow<'_>, out: &mut [i8]) {
-        for (x, pixel) in out.chunks_exact_mut(self.geometry.channels_out.max(1)).enumerate() {
-            let mut first = 0usize;
-            let mut blocks = pixel.chunks_exact_mut(BLOCK);
-            for block in &mut blocks {
-                self.block::<BLOCK>(window, x, first, block);
-                first = first.wrapping_add(BLOCK);
+    fn scratch_words(&self) -> usize {
+        depthwise_scratch_words(&self.geometry)
+    }
+
+    fn row(&self, window: &RowWindow<'_>, scratch: &mut [u32], out: &mut [i8]) {
+        let scratch: &mut [i8] = bytemuck::must_cast_slice_mut(scratch);
+        let padding = scratch.get_mut(..self.geometry.channels_in).unwrap_or(&mut []);
+        self.padding.fill(0, padding);
+        for (x, out) in out.chunks_exact_mut(self.geometry.channels_out.max(1)).enumerate() {
+            if self.packed.taps() > Taps::MAX {
+                self.large(window, padding, x, out);
+                continue;
             }
-            for out in blocks.into_remainder().chunks_exact_mut(1) {
-                self.block::<1>(window, x, first, out);
-                first = first.wrapping_add(1);
-            }
+            let mut taps = Taps::new();
+            self.pixels(window, padding, x).for_each(|pixel| taps.push(pixel));
+            depthwise(&self.packed, taps.pixels(), self.requantizer.zero_point(), out);
         }
+        self.requantizer.restrict(out);
     }
 
     fn reference(&self, input: &[i8], _second: &[i8], output: &mut [i8]) {
@@ -104,20 +106,21 @@ impl RowOperator for Depthwise<'_> {
         let mut outputs = output.iter_mut();
         for y in 0..g.rows_out {
             for x in 0..g.columns_out as usize {
-                for (c, (bias, multiplier)) in self.channels.iter().enumerate() {
+                for c in 0..g.channels_out {
+                    let (Some((bias, mut weights, multiplier)), Some(out)) = (self.packed.channel(c), outputs.next())
+                    else {
+                        continue;
+                    };
                     let mut acc = i64::from(bias);
-                    let mut weights = self.weights.iter().skip(c).step_by(g.channels_in.max(1));
                     for ky in 0..g.kernel[0] {
                         for kx in 0..g.kernel[1] {
                             let value = g.element(input, g.row(y, ky), g.column(x, kx), c);
                             let value = value.map_or(self.padding.value(c), i32::from);
-                            let weight = weights.next().copied().unwrap_or(0);
+                            let weight = weights.next().unwrap_or(0);
                             acc = acc.wrapping_add(i64::from(value).wrapping_mul(weight.into()));
                         }
                     }
-                    if let Some(out) = outputs.next() {
-                        *out = self.channels.requantizer.apply(acc as i32, multiplier);
-                    }
+                    *out = self.requantizer.apply(acc as i32, multiplier);
                 }
             }
         }
@@ -127,23 +130,34 @@ impl RowOperator for Depthwise<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::taps::pack_taps;
     use crate::operators::testing::{channel_numbers, geometries, int8s, rows_equal_reference};
+    use crate::requantize::HIGH_WORD_SHIFT;
     use proptest::prelude::*;
+    use std::vec::Vec;
 
     proptest! {
         #[test]
         fn rows_equal_the_reference(
             (mut geometry, _) in geometries(1..=40, false), seed in any::<u64>(), per_channel in any::<bool>(),
+            large in any::<bool>(),
         ) {
             geometry.channels_out = geometry.channels_in;
+            if large {
+                // More taps than are held at once, most of them in the padding below.
+                geometry.kernel[0] += 16;
+            }
             let taps = geometry.kernel[0] * geometry.kernel[1];
             let mut bytes = int8s(seed);
             let weights = bytes(taps * geometry.channels_in);
-            let (bias, multiplier, requantizer) = channel_numbers(seed, geometry.channels_out, taps);
+            let (bias, multiplier, _) = channel_numbers(seed, geometry.channels_out, taps);
+            let multiplier: Vec<i32> = multiplier.iter().map(|m| (m >> 12).max(1)).collect();
+            let mut words = std::vec![0; PackedTaps::len(taps, geometry.channels_in).unwrap()];
+            pack_taps(&weights, &bias, &multiplier, &mut words).unwrap();
+            let requantizer = Requantizer::new(HIGH_WORD_SHIFT, bytes(1)[0].into(), -128, 120).unwrap();
             let pixel = bytes(geometry.channels_in);
             let padding = if per_channel { Padding::per_channel(&pixel) } else { Padding::uniform(pixel[0]) };
-            let channels = Channels { bias: &bias, multiplier: &multiplier, requantizer };
-            let operator = Depthwise::new(geometry, &weights, channels, padding).unwrap();
+            let operator = Depthwise::new(geometry, &words, requantizer, padding).unwrap();
             rows_equal_reference(&operator, &mut bytes, None)?;
         }
     }

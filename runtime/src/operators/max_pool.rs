@@ -32,7 +32,7 @@ impl RowOperator for MaxPool {
         &self.geometry
     }
 
-    fn row(&self, window: &RowWindow<'_>, out: &mut [i8]) {
+    fn row(&self, window: &RowWindow<'_>, _scratch: &mut [u32], out: &mut [i8]) {
         let g = &self.geometry;
         out.fill(i8::MIN);
         for row in (0..g.kernel[0]).filter_map(|k| window.tap(k)) {

@@ -1,13 +1,12 @@
 //! The operators: one file each, with the contract, the row form and the naive reference.
 //!
-//! The [`operators!`] table below is the only list of them: code in the plan, name, the crate's feature that links it,
+//! The `operators!` table below is the only list of them: code in the plan, name, the crate's feature that links it,
 //! variant, whether the engine hands it a window of rows or lets it carry sums ([`RowOperator::sums`]), and type. To add
 //! one, write its file and its line here, and its feature in `Cargo.toml`.
 
 mod add;
 mod affine;
 mod average_pool;
-pub mod channels;
 mod convolution;
 mod dense;
 mod depthwise;
@@ -15,19 +14,21 @@ pub mod geometry;
 mod max_pool;
 mod mean;
 mod mean_pool;
+pub mod padding;
 mod pointwise;
 pub mod rows;
 mod softmax;
 mod table;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
+pub mod windows;
 
 pub use add::Add;
 pub use affine::Affine;
 pub use average_pool::AveragePool;
 pub use convolution::Convolution;
 pub use dense::Dense;
-pub use depthwise::Depthwise;
+pub use depthwise::{Depthwise, depthwise_scratch_words};
 pub use max_pool::MaxPool;
 pub use mean::Mean;
 pub use mean_pool::MeanPool;
@@ -53,9 +54,14 @@ pub trait RowOperator {
         0
     }
 
-    /// Computes one output row from its window.
-    fn row(&self, window: &RowWindow<'_>, out: &mut [i8]) {
-        let _ = (window, out);
+    /// Words of scratch that [`RowOperator::row`] needs. Nothing is kept in them from row to row.
+    fn scratch_words(&self) -> usize {
+        0
+    }
+
+    /// Computes one output row from its window. `scratch` has [`RowOperator::scratch_words`] words, of any content.
+    fn row(&self, window: &RowWindow<'_>, scratch: &mut [u32], out: &mut [i8]) {
+        let _ = (window, scratch, out);
     }
 
     /// Adds an input row to the sums of output row `y`; `tap` is the row's place in the window, which starts with 0 or,
@@ -96,9 +102,9 @@ macro_rules! operators {
         pub const OPERATORS: &[(u8, &str)] = &[ $( #[cfg(feature = $feature)] ($code, $name), )* ];
 
         impl<'p> Operator<'p> {
-            /// Decodes step `index`; `check` also looks at every per-channel number, which loading does once.
-            pub(crate) fn decode(plan: &Plan<'p>, index: u16, check: bool) -> Result<Self, PlanError> {
-                let context = Context::of(plan, index, check).ok_or(PlanError::Order(index))?;
+            /// Decodes step `index` and checks it; what cannot be checked at once, packed numbers, is harmless whatever it is.
+            pub(crate) fn decode(plan: &Plan<'p>, index: u16) -> Result<Self, PlanError> {
+                let context = Context::of(plan, index).ok_or(PlanError::Order(index))?;
                 match context.step.operator {
                     $( #[cfg(feature = $feature)] $code => <$type>::decode(&context).map(Self::$variant), )*
                     code => Err(PlanError::UnknownOperator(index, code)),
@@ -165,16 +171,20 @@ operators! {
 
 impl Operator<'_> {
     /// Bytes of sums that the operator needs in the arena.
-    pub(crate) fn scratch_len(&self) -> usize {
+    pub(crate) fn sums_len(&self) -> usize {
         self.as_row_operator().sums().saturating_mul(4)
     }
 
-    /// `Some` if the input rings hold the rows that one output row needs.
-    pub(crate) fn check_rings(&self, plan: &Plan<'_>, step: &StepRecord) -> Option<()> {
+    /// Bytes of scratch that the operator needs in the arena while it computes a row.
+    pub(crate) fn scratch_len(&self) -> usize {
+        self.as_row_operator().scratch_words().saturating_mul(4)
+    }
+
+    /// Rows of the input that one output row needs at once.
+    pub(crate) fn window_rows(&self) -> u64 {
         let operator = self.as_row_operator();
-        let ring = plan.value(step.input)?.ring;
         let window = if operator.sums() > 0 { 1 } else { operator.geometry().span() };
-        (u64::from(ring) >= window.min(operator.geometry().rows_in.into())).then_some(())
+        window.min(operator.geometry().rows_in.into())
     }
 }
 
@@ -186,18 +196,17 @@ pub(crate) struct Context<'p> {
     pub input: ValueRecord,
     pub second: Option<ValueRecord>,
     pub output: ValueRecord,
-    pub check: bool,
 }
 
 impl<'p> Context<'p> {
-    fn of(plan: &Plan<'p>, index: u16, check: bool) -> Option<Self> {
+    fn of(plan: &Plan<'p>, index: u16) -> Option<Self> {
         let step = plan.step(index)?;
         let second = match optional(step.second) {
             Some(second) => Some(plan.value(second)?),
             None => None,
         };
         let (input, output) = (plan.value(step.input)?, plan.value(step.output)?);
-        Some(Self { plan: *plan, index, step, input, second, output, check })
+        Some(Self { plan: *plan, index, step, input, second, output })
     }
 
     /// The step's geometry.
@@ -224,14 +233,13 @@ impl<'p> Context<'p> {
         self.plan.constants_i8(self.step.weights, len).ok_or(PlanError::Constants(self.index))
     }
 
+    /// The step's packed words.
+    fn packed(&self, len: Option<usize>) -> Result<&'p [u32], PlanError> {
+        len.and_then(|len| self.plan.constants_u32(self.step.weights, len)).ok_or(PlanError::Constants(self.index))
+    }
+
     /// The step has no second input.
     fn single(&self) -> Result<(), PlanError> {
         geometry::fits(self.second.is_none() && self.step.padding == NONE, self.index)
     }
-}
-
-/// Dot product of the elements that both slices have.
-#[inline(always)]
-pub(crate) fn dot(a: &[i8], b: &[i8]) -> i32 {
-    a.iter().zip(b).fold(0i32, |acc, (&a, &b)| acc.wrapping_add(i32::from(a).wrapping_mul(b.into())))
 }

@@ -1,39 +1,44 @@
 //! Pointwise (1×1) convolution; a dense layer over one pixel is the same.
 
-use super::channels::Channels;
 use super::geometry::{Geometry, fits};
+use super::padding::Padding;
 use super::rows::RowWindow;
-use super::{Context, RowOperator, dot};
+use super::windows::Windows;
+use super::{Context, RowOperator};
+use crate::kernels::Output;
+use crate::kernels::packed::PackedMatrix;
 use crate::plan::PlanError;
+use crate::requantize::Requantizer;
 
 /// `out[y, x, o] = requantize(bias[o] + Σ w[o, i] · in[y · stride, x · stride, i])`, without padding.
 ///
-/// Weights lie `[output][input]`.
+/// Biases, weights and multipliers are a [`PackedMatrix`].
 #[derive(Clone, Copy, Debug)]
 pub struct Pointwise<'p> {
     geometry: Geometry,
-    weights: &'p [i8],
-    channels: Channels<'p>,
+    matrix: PackedMatrix<'p>,
+    requantizer: Requantizer,
 }
 
 impl<'p> Pointwise<'p> {
     /// A pointwise convolution over the geometry's shapes; `None` where sizes do not match.
-    pub fn new(geometry: Geometry, weights: &'p [i8], channels: Channels<'p>) -> Option<Self> {
+    pub fn new(geometry: Geometry, words: &'p [u32], requantizer: Requantizer) -> Option<Self> {
         // Without padding the last column read is inside the input: the geometry says so.
-        let sound = geometry.kernel == [1, 1]
-            && geometry.pad == [0, 0]
-            && weights.len() == geometry.channels_in.checked_mul(geometry.channels_out)?;
-        sound.then_some(Self { geometry, weights, channels })
+        let sound = geometry.kernel == [1, 1] && geometry.pad == [0, 0] && requantizer.is_high_word();
+        let matrix = PackedMatrix::new(words, geometry.channels_in, geometry.channels_out)?;
+        sound.then_some(Self { geometry, matrix, requantizer })
     }
 
     pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         context.single()?;
-        let misfit = PlanError::Geometry(context.index);
-        let channels = Channels::decode(context, geometry.channels_out, geometry.channels_in)?;
-        let weights = context.weights(geometry.channels_in.checked_mul(geometry.channels_out).ok_or(misfit)?)?;
         fits(geometry.span() == 1, context.index)?;
-        Self::new(geometry, weights, channels).ok_or(misfit)
+        let words = context.packed(PackedMatrix::len(geometry.channels_in, geometry.channels_out))?;
+        Self::new(geometry, words, context.requantizer()?).ok_or(PlanError::Geometry(context.index))
+    }
+
+    fn windows(&self) -> Windows<'_> {
+        Windows { geometry: &self.geometry, first: 0, inputs: self.geometry.channels_in }
     }
 }
 
@@ -42,18 +47,15 @@ impl RowOperator for Pointwise<'_> {
         &self.geometry
     }
 
-    fn row(&self, window: &RowWindow<'_>, out: &mut [i8]) {
-        let inputs = self.geometry.channels_in.max(1);
-        let stride = inputs.wrapping_mul(self.geometry.stride[1] as usize).max(1);
-        let pixels = window.tap(0).unwrap_or(&[]).chunks(stride);
-        for (out, pixel) in out.chunks_exact_mut(self.geometry.channels_out.max(1)).zip(pixels) {
-            let pixel = pixel.get(..inputs).unwrap_or(&[]);
-            let weights = self.weights.chunks_exact(inputs);
-            for ((out, weights), (bias, multiplier)) in out.iter_mut().zip(weights).zip(self.channels.iter()) {
-                let acc = bias.wrapping_add(dot(weights, pixel));
-                *out = self.channels.requantizer.apply(acc, multiplier);
-            }
-        }
+    fn scratch_words(&self) -> usize {
+        self.windows().scratch_words()
+    }
+
+    fn row(&self, window: &RowWindow<'_>, scratch: &mut [u32], out: &mut [i8]) {
+        let output =
+            Output { elements: out, stride: self.geometry.channels_out, zero_point: self.requantizer.zero_point() };
+        self.windows().multiply(window, &self.matrix, &Padding::uniform(0), scratch, output);
+        self.requantizer.restrict(out);
     }
 
     fn reference(&self, input: &[i8], _second: &[i8], output: &mut [i8]) {
@@ -61,16 +63,14 @@ impl RowOperator for Pointwise<'_> {
         let mut outputs = output.iter_mut();
         for y in 0..g.rows_out {
             for x in 0..g.columns_out as usize {
-                let mut weights = self.weights.iter();
-                for (bias, multiplier) in self.channels.iter() {
-                    let mut acc = i64::from(bias);
+                for o in 0..g.channels_out {
+                    let mut acc = i64::from(self.matrix.bias(o));
                     for i in 0..g.channels_in {
                         let value = g.element(input, g.first_row(y), g.column(x, 0), i).unwrap_or(0);
-                        let weight = weights.next().copied().unwrap_or(0);
-                        acc = acc.wrapping_add(i64::from(value).wrapping_mul(weight.into()));
+                        acc = acc.wrapping_add(i64::from(value).wrapping_mul(self.matrix.weight(o, i).into()));
                     }
                     if let Some(out) = outputs.next() {
-                        *out = self.channels.requantizer.apply(acc as i32, multiplier);
+                        *out = self.requantizer.apply(acc as i32, self.matrix.multiplier(o));
                     }
                 }
             }
@@ -81,19 +81,16 @@ impl RowOperator for Pointwise<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operators::testing::{channel_numbers, geometries, int8s, rows_equal_reference, unpadded_1x1};
+    use crate::operators::testing::{geometries, int8s, packed, rows_equal_reference, unpadded_1x1};
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn rows_equal_the_reference((geometry, _) in geometries(1..=40, false), seed in any::<u64>()) {
             let geometry = unpadded_1x1(geometry);
-            let mut bytes = int8s(seed);
-            let weights = bytes(geometry.channels_in * geometry.channels_out);
-            let (bias, multiplier, requantizer) = channel_numbers(seed, geometry.channels_out, geometry.channels_in);
-            let channels = Channels { bias: &bias, multiplier: &multiplier, requantizer };
-            let operator = Pointwise::new(geometry, &weights, channels).unwrap();
-            rows_equal_reference(&operator, &mut bytes, None)?;
+            let (words, requantizer) = packed(seed, geometry.channels_out, geometry.channels_in);
+            let operator = Pointwise::new(geometry, &words, requantizer).unwrap();
+            rows_equal_reference(&operator, &mut int8s(seed), None)?;
         }
     }
 }

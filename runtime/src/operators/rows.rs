@@ -2,31 +2,49 @@
 
 use crate::plan::format::ValueRecord;
 
-/// The rows of one value, some of them held in a ring buffer inside the arena.
-///
-/// The arena is lent in two pieces, around the bytes that the step writes.
+/// The arena, lent in two pieces: below and above the bytes that the step writes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Around<'a> {
+    pub low: &'a [u8],
+    pub low_start: usize,
+    pub high: &'a [u8],
+    pub high_start: usize,
+}
+
+impl<'a> Around<'a> {
+    /// `len` bytes at an arena offset; `None` where they do not lie in one of the pieces.
+    #[inline]
+    pub fn bytes(&self, offset: usize, len: usize) -> Option<&'a [u8]> {
+        let (piece, start) =
+            if offset >= self.high_start { (self.high, self.high_start) } else { (self.low, self.low_start) };
+        let start = offset.checked_sub(start)?;
+        piece.get(start..start.checked_add(len)?)
+    }
+}
+
+/// The rows of one value, some of them held in a ring buffer inside the arena, the newest perhaps in its head.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a> {
-    low: &'a [u8],
-    high: &'a [u8],
-    high_start: usize,
+    arena: Around<'a>,
     offset: usize,
     row_len: usize,
     ring: u32,
     rows: u32,
+    head: usize,
+    newest: Option<u32>,
 }
 
 impl<'a> Rows<'a> {
-    /// The rows of `value`; `low` are the arena's first bytes, `high` those from `high_start`.
-    pub(crate) fn new(low: &'a [u8], high: &'a [u8], high_start: usize, value: &ValueRecord) -> Self {
+    /// The rows of `value`; `newest` is the row that lies in its head.
+    pub(crate) fn new(arena: Around<'a>, value: &ValueRecord, newest: Option<u32>) -> Self {
         Self {
-            low,
-            high,
-            high_start,
+            arena,
             offset: value.offset as usize,
             row_len: usize::from(value.columns).wrapping_mul(value.channels.into()),
             ring: value.ring,
             rows: value.rows,
+            head: value.head as usize,
+            newest,
         }
     }
 
@@ -34,21 +52,21 @@ impl<'a> Rows<'a> {
     pub fn whole(tensor: &'a [i8], row_len: usize) -> Self {
         let rows = tensor.len().checked_div(row_len).unwrap_or(0) as u32;
         let low = bytemuck::must_cast_slice(tensor);
-        Self { low, high: &[], high_start: usize::MAX, offset: 0, row_len, ring: rows, rows }
+        let arena = Around { low, low_start: 0, high: &[], high_start: usize::MAX };
+        Self { arena, offset: 0, row_len, ring: rows, rows, head: 0, newest: None }
     }
 
     /// Row `r`, or `None` where it lies outside the tensor, that is, in the padding.
     #[inline]
     pub fn get(&self, r: i64) -> Option<&'a [i8]> {
         let r = u32::try_from(r).ok().filter(|&r| r < self.rows)?;
-        let slot = r.checked_rem(self.ring)? as usize;
-        let start = self.offset.wrapping_add(slot.wrapping_mul(self.row_len));
-        let end = start.wrapping_add(self.row_len);
-        let bytes = match self.low.get(start..end) {
-            Some(bytes) => bytes,
-            None => self.high.get(start.checked_sub(self.high_start)?..end.checked_sub(self.high_start)?)?,
+        let start = if self.newest == Some(r) {
+            self.head
+        } else {
+            let slot = r.checked_rem(self.ring)? as usize;
+            self.offset.wrapping_add(slot.wrapping_mul(self.row_len))
         };
-        Some(bytemuck::must_cast_slice(bytes))
+        self.arena.bytes(start, self.row_len).map(bytemuck::must_cast_slice)
     }
 }
 
@@ -87,13 +105,16 @@ mod tests {
 
     #[test]
     fn ring_slots_wrap_and_padding_is_none() {
-        let arena: [u8; 12] = core::array::from_fn(|i| i as u8);
-        let value = ValueRecord { rows: 9, columns: 1, channels: 2, offset: 4, ring: 3, ..Default::default() };
-        // Bytes 6..8 are being written, so that slot 1 cannot be read.
-        let rows = Rows::new(&arena[..6], &arena[8..], 8, &value);
+        let bytes: [u8; 12] = core::array::from_fn(|i| i as u8);
+        let value =
+            ValueRecord { rows: 9, columns: 1, channels: 2, offset: 4, ring: 3, head: 10, ..Default::default() };
+        // Bytes 6..8 are being written, so that slot 1 cannot be read; the arena is lent from byte 2.
+        let arena = Around { low: &bytes[2..6], low_start: 2, high: &bytes[8..], high_start: 8 };
+        let rows = Rows::new(arena, &value, Some(4));
         assert_eq!(rows.get(0), Some(&[4i8, 5][..]));
         assert_eq!(rows.get(5), Some(&[8i8, 9][..]));
         assert_eq!(rows.get(6), Some(&[4i8, 5][..]));
+        assert_eq!(rows.get(4), Some(&[10i8, 11][..]));
         assert_eq!(rows.get(7), None);
         assert_eq!(rows.get(-1), None);
         assert_eq!(rows.get(9), None);

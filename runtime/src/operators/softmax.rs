@@ -46,7 +46,7 @@ impl RowOperator for Softmax<'_> {
         &self.geometry
     }
 
-    fn row(&self, window: &RowWindow<'_>, out: &mut [i8]) {
+    fn row(&self, window: &RowWindow<'_>, _scratch: &mut [u32], out: &mut [i8]) {
         let channels = self.geometry.channels_out.max(1);
         let pixels = window.tap(0).unwrap_or(&[]).chunks_exact(channels);
         for (out, pixel) in out.chunks_exact_mut(channels).zip(pixels) {
@@ -99,7 +99,7 @@ mod tests {
                 channels_out: values.len(), kernel: [1, 1], stride: [1, 1], dilation: [1, 1], pad: [0, 0],
             };
             let mut out = std::vec![0i8; values.len()];
-            Softmax::new(geometry, &table).unwrap().row(&geometry.window(&values, None, 0), &mut out);
+            Softmax::new(geometry, &table).unwrap().row(&geometry.window(&values, None, 0), &mut [], &mut out);
             let exp = |v: i8| (f64::from(v) * scale).exp();
             let sum: f64 = values.iter().map(|&v| exp(v)).sum();
             for (&out, &value) in out.iter().zip(&values) {

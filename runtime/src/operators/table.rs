@@ -35,7 +35,7 @@ impl RowOperator for Table<'_> {
         &self.geometry
     }
 
-    fn row(&self, window: &RowWindow<'_>, out: &mut [i8]) {
+    fn row(&self, window: &RowWindow<'_>, _scratch: &mut [u32], out: &mut [i8]) {
         for (out, &value) in out.iter_mut().zip(window.tap(0).unwrap_or(&[])) {
             // Flipping the sign bit adds 128.
             *out = self.table.get(usize::from(value as u8 ^ 0x80)).copied().unwrap_or(0);

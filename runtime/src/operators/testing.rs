@@ -2,7 +2,8 @@
 
 use super::RowOperator;
 use super::geometry::Geometry;
-use crate::requantize::Requantizer;
+use crate::kernels::packed::{PackedMatrix, pack};
+use crate::requantize::{HIGH_WORD_SHIFT, Requantizer};
 use proptest::prelude::*;
 use std::ops::RangeInclusive;
 use std::vec::Vec;
@@ -86,6 +87,21 @@ pub fn channel_numbers(seed: u64, channels: usize, fan_in: usize) -> (Vec<i32>, 
     (bias, multiplier, Requantizer::new(36, zero_point, -120, 127).unwrap())
 }
 
+/// Runs of weights: int8 without −128.
+pub fn weights(seed: u64, len: usize) -> Vec<i8> {
+    int8s(seed)(len).into_iter().map(|w| w.max(-127)).collect()
+}
+
+/// A packed matrix of random numbers that spread outputs over the int8 range.
+pub fn packed(seed: u64, channels: usize, fan_in: usize) -> (Vec<u32>, Requantizer) {
+    let (bias, multiplier, _) = channel_numbers(seed, channels, fan_in);
+    let multiplier: Vec<i32> = multiplier.iter().map(|m| (m >> 12).max(1)).collect();
+    let mut words = std::vec![0; PackedMatrix::len(fan_in, channels).unwrap()];
+    pack(&weights(seed, channels * fan_in), &bias, &multiplier, &mut words).unwrap();
+    let zero_point = (seed % 256) as i32 - 128;
+    (words, Requantizer::new(HIGH_WORD_SHIFT, zero_point, -128, 120).unwrap())
+}
+
 /// Multipliers of a mean over `taps`: one, or one for each count.
 pub fn mean_numbers(taps: usize, include_pad: bool) -> (Vec<i32>, Requantizer) {
     let counts = if include_pad { taps..=taps } else { 1..=taps };
@@ -104,10 +120,12 @@ pub fn rows_equal_reference(
     let mut expected = std::vec![0i8; g.rows_out as usize * g.row_out()];
     let mut out = expected.clone();
     operator.reference(&input, second.unwrap_or(&[]), &mut expected);
+    // Of any content: a kernel that relies on zeros fails.
+    let mut scratch: Vec<u32> = (0..operator.scratch_words() as u32).map(|i| i.wrapping_mul(0x9E37_79B9)).collect();
     for (y, row) in out.chunks_exact_mut(g.row_out()).enumerate() {
         let y = y as u32;
         if operator.sums() == 0 {
-            operator.row(&g.window(&input, second, y), row);
+            operator.row(&g.window(&input, second, y), &mut scratch, row);
         } else {
             let mut sums = std::vec![0i32; operator.sums()];
             for tap in 0..g.kernel[0] {

@@ -21,8 +21,10 @@ pub enum PlanError {
     Value(u16),
     /// A buffer lies outside the arena or is misaligned.
     Buffer(u16),
-    /// Two buffers (values first, then the sums of steps) that are live at once share bytes.
-    Overlap(u16, u16),
+    /// Buffers that are live in one segment share bytes, or the memory map leaves one out.
+    Overlap(u16),
+    /// Scratch and heads that are live during a step share bytes or leave the transient bytes of the segment.
+    Transient(u16),
     /// The plan does not have exactly one input and at least one output.
     Ports,
     /// A step's operator code is unknown; the plan needs a newer runtime.
@@ -39,7 +41,7 @@ pub enum PlanError {
     Accumulator(u16),
     /// A step's requantization (shift, bounds or multipliers) is out of range.
     Requantization(u16),
-    /// A ring holds fewer rows than a step's window.
+    /// A value holds fewer rows than a step's window.
     Ring(u16),
     /// The front end section is damaged or does not match the input's shape.
     FrontEnd,
@@ -58,7 +60,8 @@ impl core::fmt::Display for PlanError {
             Self::Section => write!(f, "a section lies outside the plan"),
             Self::Value(v) => write!(f, "value {v} has an invalid shape, element type or zero point"),
             Self::Buffer(v) => write!(f, "buffer {v} lies outside the arena or is misaligned"),
-            Self::Overlap(a, b) => write!(f, "buffers {a} and {b} share bytes while both are live"),
+            Self::Overlap(s) => write!(f, "buffers of segment {s} share bytes or are missing in the memory map"),
+            Self::Transient(s) => write!(f, "scratch and heads of step {s} share bytes or leave their place"),
             Self::Ports => write!(f, "the plan does not have exactly one input and at least one output"),
             Self::UnknownOperator(s, code) => write!(f, "step {s} has unknown operator code {code}"),
             Self::Order(s) => write!(f, "step {s} reads a value before it is written or writes one twice"),

@@ -1,11 +1,12 @@
 //! The one pass that checks a plan.
 
 use super::format::{
-    ALIGNMENT, GoldenRecord, HeaderRecord, MAGIC, NONE, STRUCTURE_START, StepRecord, VERSION, ValueRecord,
+    ALIGNMENT, GoldenRecord, HeaderRecord, MAGIC, NONE, NONE_16, STRUCTURE_START, StepRecord, VERSION, ValueRecord,
 };
-use super::{Checksum, Plan, PlanError, optional, state_len};
+use super::{Checksum, Plan, PlanError, map_record, optional, state_len};
 use crate::frontend::FrontEnd;
 use crate::operators::Operator;
+use core::ops::RangeInclusive;
 
 /// Longest row in bytes; keeps all products of shapes within 32 bits.
 const MAX_ROW: usize = 1 << 24;
@@ -31,8 +32,9 @@ pub(super) fn load(bytes: &[u8]) -> Result<Plan<'_>, PlanError> {
     let mut plan = Plan { bytes, header, constants, input: 0, output: 0 };
     texts(&plan)?;
     values(&mut plan)?;
-    steps(&plan)?;
-    overlaps(&plan)?;
+    let mut map = Map::new(&plan)?;
+    steps(&plan, &mut map)?;
+    map.end(&plan)?;
     front_end(&plan)?;
     Ok(plan)
 }
@@ -44,6 +46,7 @@ fn sections(h: &HeaderRecord) -> Result<(), PlanError> {
     let all = [
         (h.values, values.saturating_mul(ValueRecord::LEN as u32)),
         (h.steps, steps.saturating_mul(StepRecord::LEN as u32)),
+        (h.map, h.map_len),
         (h.golden, golden_len),
         (h.front_end, h.front_end_len),
         (h.labels, h.labels_len),
@@ -77,20 +80,22 @@ fn values(plan: &mut Plan<'_>) -> Result<(), PlanError> {
     let (mut input, mut output) = (None, None);
     for index in 0..plan.value_count() {
         let v = plan.value(index).ok_or(PlanError::Section)?;
-        let row = usize::from(v.columns) * usize::from(v.channels);
+        let row = row_len(&v);
         let sound = v.rows > 0
             && (1..=MAX_ROW).contains(&row)
             && v.element == 0
             && (-128..=127).contains(&v.zero_point)
             && v.rows.checked_mul(row as u32).is_some()
-            && v.first_segment <= v.last_segment;
+            && v.first_segment <= v.last_segment
+            && (index == 0) == (v.role == 1);
         if !sound {
             return Err(PlanError::Value(index));
         }
-        let in_place = v.offset.is_multiple_of(4)
-            && (1..=v.rows).contains(&v.ring)
+        let ring = v.offset.is_multiple_of(4)
+            && (u32::from(v.head == NONE)..=v.rows).contains(&v.ring)
             && buffer(&v).is_some_and(|(start, end)| start >= plan.state_len() && end <= plan.arena_len());
-        if !in_place {
+        let head = v.head == NONE || v.head.is_multiple_of(4) && v.head as usize >= plan.state_len();
+        if !(ring && head) {
             return Err(PlanError::Buffer(index));
         }
         match v.role {
@@ -106,88 +111,150 @@ fn values(plan: &mut Plan<'_>) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// Order, segments and windows of all steps; each operator checks its own constants and ranges.
-fn steps(plan: &Plan<'_>) -> Result<(), PlanError> {
-    let mut segment = 0;
+/// Order, segments, windows and buffers of all steps; each operator checks its own constants and ranges.
+fn steps<'p>(plan: &Plan<'p>, map: &mut Map<'p>) -> Result<(), PlanError> {
+    if plan.value_count() != plan.step_count().saturating_add(1) {
+        return Err(PlanError::Section);
+    }
     for index in 0..plan.step_count() {
         let step = plan.step(index).ok_or(PlanError::Section)?;
-        if step.segment < segment {
-            return Err(PlanError::Segment(index));
-        }
-        segment = step.segment;
-        let output = plan.value(step.output).ok_or(PlanError::Order(index))?;
-        if output.role == 1 || writer(plan, step.output, index).is_some() || output.first_segment != segment {
-            return Err(PlanError::Order(index));
-        }
-        for input in [Some(step.input), optional(step.second)].into_iter().flatten() {
-            let value = plan.value(input).ok_or(PlanError::Order(index))?;
-            let written = match writer(plan, input, index) {
-                Some(w) => plan.step(w).map(|s| s.segment),
-                None if value.role == 1 => Some(0),
-                None => None,
-            };
-            let from = written.ok_or(PlanError::Order(index))?;
-            // A value that outlives the segment of its writer is kept whole.
-            let whole = from == segment || value.ring >= value.rows;
-            if value.first_segment > from || value.last_segment < segment || !whole {
+        if step.segment != map.segment {
+            let next = step.segment == map.segment.saturating_add(1) && index > 0;
+            if !next {
                 return Err(PlanError::Segment(index));
             }
+            map.next_segment(plan)?;
         }
-        Operator::decode(plan, index, true)?.check_rings(plan, &step).ok_or(PlanError::Ring(index))?;
-    }
-    for index in 0..plan.value_count() {
-        let orphan = plan.value(index).is_some_and(|v| v.role != 1) && writer(plan, index, plan.step_count()).is_none();
-        if orphan {
-            return Err(PlanError::Value(index));
+        let output = plan.value(step.output).ok_or(PlanError::Order(index))?;
+        if step.output != index.saturating_add(1) || output.first_segment != step.segment {
+            return Err(PlanError::Order(index));
         }
-    }
-    Ok(())
-}
-
-/// The step before `before` that writes a value.
-fn writer(plan: &Plan<'_>, value: u16, before: u16) -> Option<u16> {
-    (0..before).find(|&s| plan.step(s).is_some_and(|s| s.output == value))
-}
-
-/// No two buffers that are live in one segment share bytes.
-fn overlaps(plan: &Plan<'_>) -> Result<(), PlanError> {
-    let values = plan.value_count();
-    let count = values.checked_add(plan.step_count()).ok_or(PlanError::Section)?;
-    for a in 0..count {
-        let Some((first_a, last_a, start_a, end_a)) = live(plan, a)? else { continue };
-        for b in 0..a {
-            let Some((first_b, last_b, start_b, end_b)) = live(plan, b)? else { continue };
-            if first_a <= last_b && first_b <= last_a && start_a < end_b && start_b < end_a {
-                return Err(PlanError::Overlap(b, a));
+        let operator = Operator::decode(plan, index)?;
+        for input in [Some(step.input), optional(step.second)].into_iter().flatten() {
+            let value = plan.value(input).filter(|_| input <= index).ok_or(PlanError::Order(index))?;
+            // A value that outlives the segment of its writer is kept whole; within it, the value wakes the step.
+            let live = if value.first_segment == step.segment {
+                value.wake != NONE_16 && value.wake >= index
+            } else {
+                value.ring >= value.rows
+            };
+            if !live || value.last_segment < step.segment {
+                return Err(PlanError::Segment(index));
+            }
+            let alone = value.ring > 0 || input == index && value.first_segment == step.segment;
+            let rows = u64::from(value.ring).saturating_add(u64::from(value.head != NONE));
+            let window = if input == step.input { operator.window_rows() } else { 1 };
+            if !alone || rows < window {
+                return Err(PlanError::Ring(index));
             }
         }
+        map.transient(plan, index, operator.scratch_len()).ok_or(PlanError::Transient(index))?;
     }
     Ok(())
 }
 
-/// Live segments and bytes of a buffer: values first, then the sums of steps.
-fn live(plan: &Plan<'_>, index: u16) -> Result<Option<(u16, u16, usize, usize)>, PlanError> {
+/// Walks the memory map: the buffers of a segment follow one another by address, and none is left out.
+struct Map<'p> {
+    rest: &'p [u8],
+    segment: u16,
+    transient_end: usize,
+    listed: u32,
+}
+
+impl<'p> Map<'p> {
+    /// The map at the first segment.
+    fn new(plan: &Plan<'p>) -> Result<Self, PlanError> {
+        let rest = plan.section(plan.header.map, plan.header.map_len).ok_or(PlanError::Section)?;
+        let mut map = Self { rest, segment: 0, transient_end: 0, listed: 0 };
+        map.read(plan)?;
+        Ok(map)
+    }
+
+    fn next_segment(&mut self, plan: &Plan<'p>) -> Result<(), PlanError> {
+        self.segment = self.segment.saturating_add(1);
+        self.read(plan)
+    }
+
+    fn read(&mut self, plan: &Plan<'p>) -> Result<(), PlanError> {
+        let overlap = PlanError::Overlap(self.segment);
+        let (record, entries, rest) = map_record(self.rest).ok_or(PlanError::Section)?;
+        self.transient_end = plan.state_len().checked_add(record.transient_len as usize).ok_or(overlap)?;
+        let mut end = self.transient_end;
+        if end > plan.arena_len() {
+            return Err(overlap);
+        }
+        for index in entries {
+            let (segments, start, stop) = live(plan, index)?;
+            if !segments.contains(&self.segment) || start < end || stop <= start {
+                return Err(overlap);
+            }
+            end = stop;
+            self.listed = self.listed.saturating_add(1);
+        }
+        self.rest = rest;
+        Ok(())
+    }
+
+    /// `Some` if scratch and heads of a step are apart and within the segment's transient bytes.
+    fn transient(&self, plan: &Plan<'_>, step: u16, scratch_len: usize) -> Option<()> {
+        let scratch_end = plan.state_len().checked_add(scratch_len)?;
+        let head = |index: u16| {
+            let value = plan.value(index).filter(|v| v.head != NONE && v.first_segment == self.segment);
+            value.map_or(Some((usize::MAX, usize::MAX)), |v| {
+                let start = v.head as usize;
+                Some((start, start.checked_add(row_len(&v))?))
+            })
+        };
+        let ((a, a_end), (b, b_end)) = (head(step)?, head(step.saturating_add(1))?);
+        let apart = a >= scratch_end && b >= scratch_end && (a_end <= b || b_end <= a || a == usize::MAX);
+        let inside = |end| end == usize::MAX || end <= self.transient_end;
+        (apart && scratch_end <= self.transient_end && inside(a_end) && inside(b_end)).then_some(())
+    }
+
+    /// Every ring and all sums are listed in each segment in which they are live: none is listed twice, so that it is enough
+    /// to count.
+    fn end(&self, plan: &Plan<'_>) -> Result<(), PlanError> {
+        let mut count = 0u32;
+        for index in 0..plan.value_count() {
+            let v = plan.value(index).ok_or(PlanError::Section)?;
+            let segments = u32::from(v.last_segment).saturating_sub(v.first_segment.into()).saturating_add(1);
+            let wrong = v.last_segment > self.segment || index == 0 && v.first_segment != 0;
+            if wrong {
+                return Err(PlanError::Segment(index));
+            }
+            count = count.saturating_add(if v.ring > 0 { segments } else { 0 });
+        }
+        for index in 0..plan.step_count() {
+            let step = plan.step(index).ok_or(PlanError::Section)?;
+            count = count.saturating_add(u32::from(Operator::accumulates(step.operator)));
+        }
+        if count == self.listed { Ok(()) } else { Err(PlanError::Overlap(self.segment)) }
+    }
+}
+
+/// Live segments and bytes of a ring or, from the value count on, of the sums of a step.
+fn live(plan: &Plan<'_>, index: u16) -> Result<(RangeInclusive<u16>, usize, usize), PlanError> {
+    let wrong = PlanError::Buffer(index);
     if let Some(v) = plan.value(index) {
-        let (start, end) = buffer(&v).ok_or(PlanError::Buffer(index))?;
-        return Ok(Some((v.first_segment, v.last_segment, start, end)));
+        let (start, end) = buffer(&v).ok_or(wrong)?;
+        return Ok((v.first_segment..=v.last_segment, start, end));
     }
     let step_index = index.saturating_sub(plan.value_count());
     let step = plan.step(step_index).ok_or(PlanError::Section)?;
-    let len = Operator::decode(plan, step_index, false)?.scratch_len();
-    if len == 0 {
-        return Ok(None);
-    }
     let start = step.scratch as usize;
-    let end = start.checked_add(len).ok_or(PlanError::Buffer(index))?;
-    let sound = step.scratch != NONE && start.is_multiple_of(4) && start >= plan.state_len() && end <= plan.arena_len();
-    if sound { Ok(Some((step.segment, step.segment, start, end))) } else { Err(PlanError::Buffer(index)) }
+    let end = start.checked_add(Operator::decode(plan, step_index)?.sums_len()).ok_or(wrong)?;
+    let sound = start.is_multiple_of(4) && end <= plan.arena_len();
+    if sound { Ok((step.segment..=step.segment, start, end)) } else { Err(wrong) }
 }
 
 /// First and last byte (exclusive) of a value's ring.
 fn buffer(v: &ValueRecord) -> Option<(usize, usize)> {
-    let row = usize::from(v.columns) * usize::from(v.channels);
     let start = v.offset as usize;
-    Some((start, start.checked_add(row.checked_mul(v.ring as usize)?)?))
+    Some((start, start.checked_add(row_len(v).checked_mul(v.ring as usize)?)?))
+}
+
+fn row_len(v: &ValueRecord) -> usize {
+    usize::from(v.columns) * usize::from(v.channels)
 }
 
 fn front_end(plan: &Plan<'_>) -> Result<(), PlanError> {

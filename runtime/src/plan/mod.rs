@@ -12,7 +12,7 @@ pub use golden::GoldenInput;
 
 use crate::frontend::FrontEnd;
 use crate::operators::Operator;
-use format::{GoldenRecord, HeaderRecord, NONE_16, StepRecord, ValueRecord};
+use format::{GoldenRecord, HeaderRecord, MapRecord, NONE_16, StepRecord, ValueRecord};
 
 /// Description of a tensor of int8 rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +140,17 @@ impl<'p> Plan<'p> {
         self.record(self.header.values, index, ValueRecord::LEN).and_then(ValueRecord::read)
     }
 
+    /// Rings and sums that are live in a segment, in order of address, as the [memory map](format::MapRecord) names them,
+    /// and the segment's transient bytes; `None` past the last segment.
+    pub fn segment_buffers(&self, segment: u16) -> Option<(u32, impl Iterator<Item = u16> + use<'p>)> {
+        let mut map = self.section(self.header.map, self.header.map_len)?;
+        for _ in 0..segment {
+            (_, _, map) = map_record(map)?;
+        }
+        let (record, entries, _) = map_record(map)?;
+        Some((record.transient_len, entries))
+    }
+
     /// A step, or `None` past the last.
     pub fn step(&self, index: u16) -> Option<StepRecord> {
         if index >= self.header.step_count {
@@ -150,7 +161,7 @@ impl<'p> Plan<'p> {
 
     /// The operator of a step, ready to run, or `None` past the last step.
     pub fn operator(&self, index: u16) -> Option<Operator<'p>> {
-        Operator::decode(self, index, false).ok()
+        Operator::decode(self, index).ok()
     }
 
     /// The name of a step; empty where names were left out.
@@ -213,6 +224,11 @@ impl<'p> Plan<'p> {
         bytemuck::try_cast_slice(self.constant_bytes(offset, len.checked_mul(4)?)?).ok()
     }
 
+    /// `len` u32 constants from `offset`, a multiple of 4.
+    pub(crate) fn constants_u32(&self, offset: u32, len: usize) -> Option<&'p [u32]> {
+        bytemuck::try_cast_slice(self.constant_bytes(offset, len.checked_mul(4)?)?).ok()
+    }
+
     /// `len` u16 constants from `offset`, a multiple of 2.
     pub(crate) fn constants_u16(&self, offset: u32, len: usize) -> Option<&'p [u16]> {
         bytemuck::try_cast_slice(self.constant_bytes(offset, len.checked_mul(2)?)?).ok()
@@ -236,6 +252,14 @@ impl<'p> Plan<'p> {
 /// Size in bytes of the engine's counters for a plan with these many values and steps: one u32 each, rounded up to 16.
 pub const fn state_len(values: usize, steps: usize) -> usize {
     (values.saturating_add(steps)).saturating_mul(4).saturating_add(15) & !15
+}
+
+/// The first record of a memory map, its entries, and the rest of the map.
+pub(crate) fn map_record(map: &[u8]) -> Option<(MapRecord, impl Iterator<Item = u16> + use<'_>, &[u8])> {
+    let record = MapRecord::read(map)?;
+    let (entries, rest) = map.get(MapRecord::LEN..)?.split_at_checked(usize::from(record.count).checked_mul(2)?)?;
+    let entries = entries.chunks_exact(2).filter_map(|e| e.first_chunk().map(|e| u16::from_le_bytes(*e)));
+    Some((record, entries, rest))
 }
 
 /// The value that a 16-bit field names, `None` for [`NONE_16`].

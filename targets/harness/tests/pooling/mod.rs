@@ -4,7 +4,8 @@
 
 use residua::frontend::{BandRecord, FrontEndRecord};
 use residua::plan::format::{
-    ALIGNMENT, GoldenRecord, HeaderRecord, MAGIC, NONE, NONE_16, STRUCTURE_START, StepRecord, VERSION, ValueRecord,
+    ALIGNMENT, GoldenRecord, HeaderRecord, MAGIC, MapRecord, NONE, NONE_16, STRUCTURE_START, StepRecord, VERSION,
+    ValueRecord,
 };
 use residua::plan::{Checksum, GoldenInput};
 
@@ -81,9 +82,11 @@ impl Pooling {
             channels: 1,
             ring: 2,
             scale: 1f32.to_bits(),
+            head: NONE,
+            wake: NONE_16,
             ..ValueRecord::default()
         };
-        let input = ValueRecord { offset: 16, role: 1, ..shape(ROWS as u32, COLUMNS as u16) };
+        let input = ValueRecord { offset: 16, role: 1, wake: 0, ..shape(ROWS as u32, COLUMNS as u16) };
         let output = ValueRecord { offset: 32, role: 2, ring: 1, ..shape(ROWS as u32 / 2, COLUMNS as u16 / 2) };
         let step = StepRecord {
             operator: 6,
@@ -116,8 +119,12 @@ impl Pooling {
         let mut steps = [0; StepRecord::LEN];
         step.write(&mut steps).unwrap();
         let mut golden = [0; GoldenRecord::LEN];
-        GoldenRecord { seed: 1, output_checksum: checksum }.write(&mut golden).unwrap();
-        let (values, steps) = (section(&values), section(&steps));
+        GoldenRecord { seed: 1, output_checksum: checksum, rows: ROWS as u32 }.write(&mut golden).unwrap();
+        // One segment without transient bytes, whose buffers are the rings of both values.
+        let mut map = [0; MapRecord::LEN];
+        MapRecord { transient_len: 0, count: 2 }.write(&mut map).unwrap();
+        let map = [&map[..], &[0, 0, 1, 0]].concat();
+        let (values, steps, map_at) = (section(&values), section(&steps), section(&map));
         let golden = section(&[&golden[..], &checksum.to_le_bytes()].concat());
         let front_end = if self.audio { front_end() } else { Vec::new() };
         let (front_end_at, labels) = (section(&front_end), section(LABELS.as_bytes()));
@@ -133,6 +140,8 @@ impl Pooling {
             step_count: 1,
             values,
             steps,
+            map: map_at,
+            map_len: map.len() as u32,
             golden,
             front_end: front_end_at,
             front_end_len: front_end.len() as u32,

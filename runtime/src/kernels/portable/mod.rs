@@ -1,0 +1,9 @@
+//! Plain Rust, for any core.
+
+mod depthwise;
+mod expand;
+mod multiply;
+
+pub use depthwise::{depthwise, depthwise_from};
+pub use expand::expand;
+pub use multiply::{accumulate, multiply, multiply_from, multiply_one, multiply_one_from};
