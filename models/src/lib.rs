@@ -1,5 +1,6 @@
 //! What a float model is: graph, ONNX import and export, data, front-end design, reference models, training.
 
+pub mod audio;
 pub mod evaluate;
 #[cfg(feature = "onnx")]
 pub mod execute;
