@@ -93,11 +93,14 @@ fn an_array_that_promises_more_than_there_is() {
     let folder = Folder::new();
     let [_, _, plan] = folder.compiled();
     let bytes = npy(&images(1, [3, 8, 8]));
-    let (header, elements) = bytes.split_at(128);
-    let header = String::from_utf8_lossy(header).into_owned();
-    let (before, behind) = header.trim_end().split_once("(1, 3, 8, 8)").unwrap();
+    // Magic and version, the header's length, the header: a Python dictionary, padded with spaces.
+    let end = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let dictionary = std::str::from_utf8(&bytes[10..end]).unwrap();
+    let (before, rest) = dictionary.split_once("(1").unwrap();
+    let behind = rest.split_once(')').unwrap().1.trim_end();
     for promise in ["(9, 3, 8, 8)", "(99999999999999, 3, 8, 8)", "(4294967296, 4294967296)", "(0, 3, 8, 8)"] {
-        let spoilt = [format!("{:127}\n", format!("{before}{promise}{behind}")).as_bytes(), elements].concat();
+        let dictionary = format!("{:1$}\n", format!("{before}{promise}{behind}"), end - 11);
+        let spoilt = [&bytes[..10], dictionary.as_bytes(), &bytes[end..]].concat();
         let x = folder.write("x.npy", &spoilt);
         let outcome = residua(["run", &plan, "--input", &x, "--json"]);
         if promise.starts_with("(0") {

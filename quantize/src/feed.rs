@@ -8,7 +8,7 @@ use residua::plan::Plan;
 use residua_models::data::{DataError, Item, ModelInput, arrange, samples_of_frames, to_length};
 use residua_models::execute::{ExecuteError, Executor};
 use residua_models::frontend::FrontEndSpecError;
-use std::collections::BTreeMap;
+use residua_models::onnx::survey;
 
 /// Why a model gives no output for an item.
 #[derive(Debug, thiserror::Error)]
@@ -52,15 +52,17 @@ pub struct FloatModel {
 }
 
 impl FloatModel {
-    /// An ONNX file as it stands, with the file's metadata.
+    /// An ONNX file as it stands.
     ///
     /// # Errors
     /// The file is damaged, the model cannot be run, or it has several inputs.
-    pub fn new(onnx: &[u8], metadata: &BTreeMap<String, String>) -> Result<Self, FeedError> {
+    pub fn new(onnx: &[u8]) -> Result<Self, FeedError> {
+        // The importer finds contradictions that the executor does not look for.
+        let metadata = survey(onnx).map_err(ExecuteError::from)?.metadata;
         let executor = Executor::of_onnx(onnx)?;
         let [shape] = executor.input_shapes() else { return Err(FeedError::Inputs(executor.input_shapes().len())) };
-        let input = ModelInput { shape: shape.clone(), front_end: front_end_of(metadata)? };
-        Ok(Self { executor, input, labels: labels_of(metadata) })
+        let input = ModelInput { shape: shape.clone(), front_end: front_end_of(&metadata)? };
+        Ok(Self { executor, input, labels: labels_of(&metadata) })
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a checked file to a graph: constants are folded, every other node goes through its line of the operator table.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 
 use tract_onnx::pb::{ModelProto, NodeProto};
@@ -22,18 +22,6 @@ pub fn import(bytes: &[u8]) -> Result<Graph, ImportError> {
     let structure = structure(&proto)?;
     let (graph, unsupported) = build(&proto, &structure)?;
     if unsupported.is_empty() { Ok(graph) } else { Err(ImportError::Unsupported(unsupported)) }
-}
-
-/// The metadata of a model, imported or not.
-///
-/// # Errors
-/// The bytes are no ONNX model.
-pub fn metadata(bytes: &[u8]) -> Result<BTreeMap<String, String>, ImportError> {
-    Ok(metadata_of(&decode(bytes)?))
-}
-
-fn metadata_of(proto: &ModelProto) -> BTreeMap<String, String> {
-    proto.metadata_props.iter().map(|p| (p.key.clone(), p.value.clone())).collect()
 }
 
 /// Imports a model from an ONNX file.
@@ -76,7 +64,7 @@ struct Importer<'a> {
 impl<'a> Importer<'a> {
     fn new(proto: &ModelProto, structure: &Structure<'a>) -> Result<Self, ImportError> {
         let mut graph = Graph { name: structure.graph.name.clone(), ..Graph::default() };
-        graph.metadata = metadata_of(proto);
+        graph.metadata = proto.metadata_props.iter().map(|p| (p.key.clone(), p.value.clone())).collect();
         let mut known = HashMap::new();
         for (&name, &tensor) in &structure.initializers {
             known.insert(name, Known::Constant(Constant::read(tensor, name)?));

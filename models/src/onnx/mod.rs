@@ -16,7 +16,7 @@ mod survey;
 
 pub use error::{ImportError, UnsupportedNode};
 pub use export::export;
-pub use import::{import, import_file, metadata};
+pub use import::{import, import_file};
 pub use operators::supported;
 pub use survey::{Survey, ValueSummary, survey};
 

@@ -72,9 +72,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         let model = PlanModel::new(load_plan(&arguments.file, &bytes)?);
         (Instant::now(), accuracy(&model, &data, done)?)
     } else {
-        let about = |error: Failure| error.about(arguments.file.display());
-        let metadata = residua_models::onnx::metadata(&bytes).map_err(|error| about(error.into()))?;
-        let model = FloatModel::new(&bytes, &metadata).map_err(|error| about(error.into()))?;
+        let model =
+            FloatModel::new(&bytes).map_err(|error| Failure::from(error).about(arguments.file.display()))?;
         (Instant::now(), accuracy(&model, &data, done)?)
     };
     let seconds = start.elapsed().as_secs_f64();
