@@ -1,6 +1,7 @@
 //! Float execution of models by tract.
 
-use tract_onnx::pb::ModelProto;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use tract_onnx::prelude::*;
 
 use crate::graph::{Graph, ValueId};
@@ -49,8 +50,10 @@ impl Executor {
     /// The file is damaged, or tract refuses the model.
     pub fn of_onnx(bytes: &[u8]) -> Result<Self, ExecuteError> {
         let (proto, input_shapes) = check_for_execution(bytes)?;
-        let model = tract_onnx::onnx().model_for_proto_model(&proto)?.into_optimized()?.into_runnable()?;
-        Ok(Self { model, input_shapes })
+        guarded(|| {
+            let model = tract_onnx::onnx().model_for_proto_model(&proto)?.into_optimized()?.into_runnable()?;
+            Ok(Self { model, input_shapes })
+        })
     }
 
     /// Shapes of the inputs.
@@ -74,12 +77,34 @@ impl Executor {
             let tensor = Tensor::from_shape(shape, input)?.cast_to_dt(datatype)?.into_owned();
             tensors.push(tensor.into_tvalue());
         }
-        let outputs = self.model.run(tensors)?;
-        outputs
-            .iter()
-            .map(|output| Ok(output.cast_to::<f32>()?.try_as_plain_ram()?.as_slice::<f32>()?.to_vec()))
-            .collect()
+        guarded(|| {
+            let outputs = self.model.run(tensors)?;
+            outputs
+                .iter()
+                .map(|output| Ok(output.cast_to::<f32>()?.try_as_plain_ram()?.as_slice::<f32>()?.to_vec()))
+                .collect()
+        })
     }
+}
+
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is inside tract, whose panics become errors: a panic hook may then be silent.
+pub fn is_guarded() -> bool {
+    GUARDED.get()
+}
+
+/// tract indexes by attributes that it has not checked: where it panics over a model, the model is at fault.
+fn guarded<T>(work: impl FnOnce() -> Result<T, ExecuteError>) -> Result<T, ExecuteError> {
+    GUARDED.set(true);
+    let result = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(false);
+    result.unwrap_or_else(|panic| {
+        let reason = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        Err(ExecuteError::Tract(reason.unwrap_or("it panicked").into()))
+    })
 }
 
 /// A float graph whose values are all kept.

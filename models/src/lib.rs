@@ -1,5 +1,7 @@
 //! What a float model is: graph, ONNX import and export, data, front-end design, reference models, training.
 
+pub mod audio;
+pub mod data;
 pub mod evaluate;
 #[cfg(feature = "onnx")]
 pub mod execute;

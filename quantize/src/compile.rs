@@ -3,6 +3,7 @@
 use crate::aligned::AlignedBytes;
 use crate::calibrate::{Histogram, Method};
 use crate::lower::{LowerError, RowGraph, lower};
+use crate::ports;
 use crate::qgraph::QGraph;
 use crate::quantize::{QuantizeError, Ranges, quantize};
 use crate::schedule::{Schedule, schedule};
@@ -11,7 +12,7 @@ use rayon::prelude::*;
 use residua::plan::PlanError;
 use residua_models::execute::{ExecuteError, GraphExecutor};
 use residua_models::frontend::{FrontEndSpec, FrontEndSpecError};
-use residua_models::graph::Graph;
+use residua_models::graph::{Graph, ValueId};
 use residua_models::{onnx, rewrite};
 use std::collections::BTreeMap;
 
@@ -91,11 +92,20 @@ impl Model {
         if !labels.is_empty() && labels.len() != outputs {
             return Err(CompileError::Labels { labels: labels.len(), outputs });
         }
-        let provenance = vec![
+        let mut provenance = vec![
             ("model".to_string(), graph.name.clone()),
             ("model-crc32".to_string(), format!("{:08x}", residua::plan::Checksum::of(bytes))),
             ("tool".to_string(), format!("residua {}", env!("CARGO_PKG_VERSION"))),
         ];
+        let declared = |id: &ValueId| graph.value(*id).shape.as_slice();
+        let ends = [
+            (ports::INPUT_KEY, graph.inputs.first(), rows.values.get(rows.input).map(|v| v.strides)),
+            (ports::OUTPUT_KEY, graph.outputs.first(), rows.output_strides.first().copied()),
+        ];
+        for (key, id, strides) in ends {
+            let note = id.zip(strides).map(|(id, strides)| ports::note(declared(id), strides));
+            provenance.extend(note.map(|note| (key.to_string(), note)));
+        }
         Ok(Self { graph, rows, front_end, labels, provenance })
     }
 

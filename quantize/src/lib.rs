@@ -7,9 +7,14 @@
 
 pub mod aligned;
 pub mod calibrate;
+pub mod compare;
 pub mod compile;
+pub mod evaluate;
+pub mod feed;
+pub mod inspect;
 pub mod lower;
 pub mod pack;
+pub mod ports;
 pub mod qgraph;
 pub mod quantize;
 pub mod reference;

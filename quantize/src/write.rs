@@ -155,7 +155,7 @@ fn map(graph: &QGraph, schedule: &Schedule) -> Vec<u8> {
 }
 
 /// Exporters make names of hundreds of characters; the last part tells most.
-fn short(name: &str) -> String {
+pub(crate) fn short(name: &str) -> String {
     const LONGEST: usize = 40;
     let last = name.rsplit(';').next().unwrap_or(name);
     let skip = last.chars().count().saturating_sub(LONGEST);

@@ -35,6 +35,8 @@ pub struct Survey {
     pub macs: Option<u64>,
     /// Nodes that cannot be imported.
     pub unsupported: Vec<UnsupportedNode>,
+    /// Free-form metadata.
+    pub metadata: BTreeMap<String, String>,
 }
 
 /// Lists what is in a model.
@@ -71,5 +73,6 @@ pub fn survey(bytes: &[u8]) -> Result<Survey, ImportError> {
         parameters: if complete { graph.parameters() } else { stored()? },
         macs: complete.then(|| graph.macs()),
         unsupported,
+        metadata: graph.metadata,
     })
 }

@@ -86,6 +86,18 @@ impl Layout {
         strides
     }
 
+    /// Strides of rows, columns, channels in a value's elements, for a layout of several axes a dimension too; `sizes` are
+    /// rows, columns, channels.
+    pub fn axis_strides(&self, sizes: [usize; 3]) -> [usize; 3] {
+        let mut strides = [0; 3];
+        let mut stride = 1;
+        for &axis in self.0.iter().flatten().rev() {
+            strides[axis as usize] = stride;
+            stride *= sizes[axis as usize];
+        }
+        strides
+    }
+
     /// The layout after a transpose.
     pub fn transposed(&self, permutation: &[usize]) -> Self {
         Self(permutation.iter().map(|&p| self.0.get(p).cloned().unwrap_or_default()).collect())

@@ -148,6 +148,8 @@ pub struct RowGraph {
     pub input: usize,
     /// The outputs' values.
     pub outputs: Vec<usize>,
+    /// Where element `[row, column, channel]` of each output lies in the graph's output: strides of the three axes.
+    pub output_strides: Vec<[usize; 3]>,
 }
 
 const POINT: Window = Window { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0; 4] };
@@ -185,7 +187,11 @@ pub fn lower(graph: &Graph) -> Result<RowGraph, Vec<LowerError>> {
     }
     for &output in &graph.outputs {
         match &lowering.places[output.0] {
-            Some(place) => lowering.rows.outputs.push(place.value),
+            Some(place) => {
+                lowering.rows.outputs.push(place.value);
+                let sizes = lowering.rows.values[place.value].shape;
+                lowering.rows.output_strides.push(place.layout.axis_strides(sizes));
+            }
             None => errors.push(error(&graph.value(output).name, "the output is not computed", "an output of a node")),
         }
     }

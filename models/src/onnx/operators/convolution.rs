@@ -54,18 +54,20 @@ pub(super) fn like(builder: &mut Builder, call: &Call<'_>, output: ValueId, inpu
 
 /// The window of a convolution or pooling over an image of this shape.
 pub(super) fn window(call: &Call<'_>, kernel: [usize; 2], image: &[usize]) -> Result<Window, Reject> {
+    // Signals have a width of 1; only they may have one size where images have two.
+    let is_line = image.get(3) == Some(&1);
     let pair = |name: &str| -> Result<[usize; 2], Reject> {
         let Some(list) = call.attributes.ints(name)? else { return Ok([1, 1]) };
         let sizes: Option<Vec<usize>> = list.iter().map(|&v| usize::try_from(v).ok().filter(|&v| v > 0)).collect();
         match sizes.as_deref() {
             Some(&[height, width]) => Ok([height, width]),
-            Some(&[height]) => Ok([height, 1]),
+            Some(&[height]) if is_line => Ok([height, 1]),
             _ => Err(Reject::Invalid(format!("{name} are {list:?}"))),
         }
     };
     let (strides, dilations) = (pair("strides")?, pair("dilations")?);
     let pads = match call.attributes.string("auto_pad", "NOTSET")? {
-        "NOTSET" => explicit_pads(call)?,
+        "NOTSET" => explicit_pads(call, is_line)?,
         "VALID" => [0; 4],
         same @ ("SAME_UPPER" | "SAME_LOWER") => {
             let mut pads = [0; 4];
@@ -84,12 +86,12 @@ pub(super) fn window(call: &Call<'_>, kernel: [usize; 2], image: &[usize]) -> Re
     Ok(Window { kernel, strides, dilations, pads })
 }
 
-fn explicit_pads(call: &Call<'_>) -> Result<[usize; 4], Reject> {
+fn explicit_pads(call: &Call<'_>, is_line: bool) -> Result<[usize; 4], Reject> {
     let Some(list) = call.attributes.ints("pads")? else { return Ok([0; 4]) };
     let sizes: Option<Vec<usize>> = list.iter().map(|&v| usize::try_from(v).ok()).collect();
     match sizes.as_deref() {
         Some(&[top, left, bottom, right]) => Ok([top, left, bottom, right]),
-        Some(&[before, after]) => Ok([before, 0, after, 0]),
+        Some(&[before, after]) if is_line => Ok([before, 0, after, 0]),
         Some(_) => Err(Reject::Invalid(format!("pads are {list:?}"))),
         None => Err(unsupported(format!("negative pads {list:?}"), "pads of zero or more")),
     }

@@ -1,0 +1,164 @@
+//! `residua compile`.
+
+use crate::common::data::{Scaling, Selection};
+use crate::common::failure::{Failure, Kind};
+use crate::common::models::import;
+use crate::common::output::{report, write_file};
+use crate::common::progress::spinner;
+use crate::common::target::Target;
+use clap::{Args, ValueEnum};
+use residua::plan::Plan;
+use residua_models::data::ModelInput;
+use residua_quantize::calibrate::Method;
+use residua_quantize::compile::{MAX_CALIBRATION, Model};
+use residua_quantize::quantize::Ranges;
+use serde::Serialize;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Compiles an ONNX model into a plan: import, calibration, quantization, schedule
+///
+/// Calibration takes at most 100 items of DATA, drawn with --seed; --limit sets another number.
+///
+/// Example: residua compile ic_resnet8.onnx --calibration ic_cifar10_uint8.npz --range 0:100 -o ic.plan
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub struct Arguments {
+    /// The model
+    model: PathBuf,
+    /// Typical inputs, from which the ranges of all values are found; labels are not needed
+    #[arg(long, value_name = "DATA")]
+    calibration: Option<PathBuf>,
+    #[command(flatten)]
+    scaling: Scaling,
+    #[command(flatten)]
+    selection: Selection,
+    /// How ranges are chosen: min-max, percentile or mse
+    #[arg(long, value_name = "METHOD", default_value_t = Method::default())]
+    method: Method,
+    /// Where the plan is written
+    #[arg(short, long, value_name = "OUT.plan")]
+    output: PathBuf,
+    /// What the plan is for: host, or a board of `residua boards`
+    #[arg(long, value_name = "TARGET", default_value = "host")]
+    target: Target,
+    /// Largest arena
+    #[arg(long, value_name = "BYTES")]
+    ram: Option<usize>,
+    /// Largest plan
+    #[arg(long, value_name = "BYTES")]
+    flash: Option<usize>,
+    /// What the schedule makes small
+    #[arg(long, value_enum, default_value = "ram")]
+    objective: Objective,
+    /// Compile for an endless stream
+    #[arg(long)]
+    stream: bool,
+    /// Bits of a weight
+    #[arg(long, value_name = "8|4|2", default_value = "8", value_parser = ["8", "4", "2"])]
+    weights: String,
+    /// Write the plan as Rust source too
+    #[arg(long, value_name = "DIR")]
+    emit_rust: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum Objective {
+    Latency,
+    Ram,
+    Flash,
+}
+
+#[derive(Serialize)]
+struct Report {
+    plan: String,
+    target: String,
+    arena_bytes: usize,
+    constants_bytes: usize,
+    plan_bytes: usize,
+    segments: usize,
+    steps: usize,
+    macs: u64,
+    calibration_samples: usize,
+    seconds: f64,
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    available(arguments)?;
+    let start = Instant::now();
+    let model = import(&arguments.model)?;
+    let about = |failure: Failure| failure.about(arguments.model.display());
+    let Some(calibration) = &arguments.calibration else {
+        return Err(Failure::new(Kind::Usage, "the model is not quantized yet: inputs are needed, as --calibration DATA"));
+    };
+    let (ranges, samples) = calibrate(arguments, &model, calibration)?;
+    let compiled = model.compile(&ranges, arguments.method).map_err(|error| about(error.into()))?;
+    let plan = Plan::load(&compiled.bytes)?;
+    let result = Report {
+        plan: arguments.output.display().to_string(),
+        target: arguments.target.to_string(),
+        arena_bytes: plan.arena_len(),
+        constants_bytes: plan.constants_len(),
+        plan_bytes: compiled.bytes.len(),
+        segments: compiled.schedule.segment_count(),
+        steps: plan.step_count().into(),
+        macs: compiled.graph.steps.iter().map(|step| step.macs).sum(),
+        calibration_samples: samples,
+        seconds: start.elapsed().as_secs_f64(),
+    };
+    fits("arena", result.arena_bytes, "--ram", arguments.ram, "a model with narrower or fewer rows helps")?;
+    fits("plan", result.plan_bytes, "--flash", arguments.flash, "a model with fewer parameters helps")?;
+    write_file(&arguments.output, &compiled.bytes)?;
+    report(arguments.json, &result, || {
+        format!(
+            "{}: {} bytes, {} of them constants; arena {} bytes; {} steps in {} segment(s); {} MACs; {:.2} s",
+            result.plan,
+            result.plan_bytes,
+            result.constants_bytes,
+            result.arena_bytes,
+            result.steps,
+            result.segments,
+            result.macs,
+            result.seconds
+        )
+    })
+}
+
+/// Refuses what this version cannot do.
+fn available(arguments: &Arguments) -> Result<(), Failure> {
+    let missing = [
+        (arguments.objective != Objective::Ram, "--objective latency, --objective flash"),
+        (arguments.stream, "--stream"),
+        (arguments.weights != "8", "--weights 4, --weights 2"),
+        (arguments.emit_rust.is_some(), "--emit-rust"),
+    ];
+    missing.into_iter().find(|(asked, _)| *asked).map_or(Ok(()), |(_, flag)| Err(Failure::not_available(flag)))
+}
+
+/// Ranges over the calibration data, and the number of items used.
+fn calibrate(arguments: &Arguments, model: &Model, data: &Path) -> Result<(Ranges, usize), Failure> {
+    let mut selection = arguments.selection.clone();
+    selection.limit = selection.limit.or(NonZeroUsize::new(MAX_CALIBRATION));
+    let data = arguments.scaling.open(data, &selection, 0)?;
+    let spinner = spinner("calibration");
+    let shape = model.graph.inputs.first().map_or(vec![], |&input| model.graph.value(input).shape.clone());
+    let input = ModelInput { shape, front_end: model.front_end.clone() };
+    let inputs = (0..data.len()).map(|index| input.values(data.item(index)?)).collect::<Result<Vec<_>, _>>()?;
+    let ranges = model.calibrate(&inputs, arguments.method)?;
+    spinner.finish_and_clear();
+    Ok((ranges, inputs.len()))
+}
+
+fn fits(what: &str, bytes: usize, flag: &str, budget: Option<usize>, help: &str) -> Result<(), Failure> {
+    match budget {
+        Some(budget) if bytes > budget => Err(Failure::new(
+            Kind::Budget,
+            format!("the {what} takes {bytes} bytes, {} more than {flag} {budget}; {help}", bytes - budget),
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,174 @@
+//! `residua inspect`.
+
+use crate::common::failure::Failure;
+use crate::common::models::{is_plan, load_plan, read};
+use crate::common::output::{report, table};
+use clap::Args;
+use residua_models::onnx::{Survey, UnsupportedNode, ValueSummary, survey};
+use residua_quantize::aligned::AlignedBytes;
+use residua_quantize::inspect::PlanReport;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Tells what is in a model or a plan
+///
+/// Example: residua inspect res8_narrow.onnx
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub struct Arguments {
+    /// ONNX file or plan
+    file: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Model {
+    name: String,
+    opset: i64,
+    inputs: Vec<Value>,
+    outputs: Vec<Value>,
+    operators: BTreeMap<String, usize>,
+    parameters: u64,
+    /// None where nodes are unsupported.
+    macs: Option<u64>,
+    unsupported: Vec<Unsupported>,
+}
+
+#[derive(Serialize)]
+struct Value {
+    name: String,
+    shape: Vec<Dimension>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Dimension {
+    Size(usize),
+    Symbol(String),
+}
+
+#[derive(Serialize)]
+struct Unsupported {
+    node: String,
+    operator: String,
+    shape: Option<Vec<usize>>,
+    reason: String,
+    nearest: String,
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let bytes = read(&arguments.file)?;
+    if is_plan(&arguments.file, &bytes) {
+        let bytes = AlignedBytes::from(bytes);
+        let plan = PlanReport::of(&load_plan(&arguments.file, &bytes)?);
+        return report(arguments.json, &plan, || plan_text(&plan));
+    }
+    let survey = survey(&bytes).map_err(|error| Failure::from(error).about(arguments.file.display()))?;
+    let model = Model::from(survey);
+    report(arguments.json, &model, || model_text(&model))
+}
+
+impl From<Survey> for Model {
+    fn from(survey: Survey) -> Self {
+        let value = |value: ValueSummary| Value {
+            name: value.name,
+            shape: value.shape.into_iter().map(|d| d.map_or_else(Dimension::Symbol, Dimension::Size)).collect(),
+        };
+        let unsupported = |n: UnsupportedNode| Unsupported {
+            node: n.node,
+            operator: n.operator,
+            shape: n.shape,
+            reason: n.reason,
+            nearest: n.nearest,
+        };
+        Self {
+            name: survey.name,
+            opset: survey.opset,
+            inputs: survey.inputs.into_iter().map(value).collect(),
+            outputs: survey.outputs.into_iter().map(value).collect(),
+            operators: survey.operators,
+            parameters: survey.parameters,
+            macs: survey.macs,
+            unsupported: survey.unsupported.into_iter().map(unsupported).collect(),
+        }
+    }
+}
+
+fn model_text(model: &Model) -> String {
+    let values = |values: &[Value]| {
+        let dimension = |d: &Dimension| match d {
+            Dimension::Size(size) => size.to_string(),
+            Dimension::Symbol(symbol) => symbol.clone(),
+        };
+        let one = |v: &Value| format!("{} [{}]", v.name, v.shape.iter().map(dimension).collect::<Vec<_>>().join(", "));
+        values.iter().map(one).collect::<Vec<_>>().join(", ")
+    };
+    let macs = model.macs.map_or("unknown".to_string(), |macs| macs.to_string());
+    let mut out = format!(
+        "{}: ONNX, operator set {}\ninput       {}\noutput      {}\nparameters  {}\nMACs        {macs}\n\n",
+        model.name,
+        model.opset,
+        values(&model.inputs),
+        values(&model.outputs),
+        model.parameters,
+    );
+    out += &table(["operator", "nodes"], model.operators.iter().map(|(name, count)| [name.clone(), count.to_string()]));
+    if !model.unsupported.is_empty() {
+        out += &format!("\n{} nodes are not supported:\n", model.unsupported.len());
+        for n in &model.unsupported {
+            let shape = n.shape.as_ref().map_or(String::new(), |shape| format!(" on {shape:?}"));
+            let nearest = if n.nearest.is_empty() { String::new() } else { format!("; supported: {}", n.nearest) };
+            out += &format!("  {} ({}){shape}: {}{nearest}\n", n.node, n.operator, n.reason);
+        }
+    }
+    out
+}
+
+fn plan_text(plan: &PlanReport) -> String {
+    let mut out = format!(
+        "{}: plan of {} bytes, {} of them constants\ninput       {:?}, scale {}, zero point {}{}\noutput      {:?}, scale {}, zero point {}\n\
+         parameters  {}\nMACs        {}\narena       {} bytes, {} segment(s)\n",
+        plan.name,
+        plan.plan_bytes,
+        plan.constants_bytes,
+        plan.input.shape,
+        plan.input.scale,
+        plan.input.zero_point,
+        if plan.front_end { ", from audio" } else { "" },
+        plan.output.shape,
+        plan.output.scale,
+        plan.output.zero_point,
+        plan.parameters,
+        plan.macs,
+        plan.arena_bytes,
+        plan.segments,
+    );
+    if !plan.labels.is_empty() {
+        out += &format!("labels      {}\n", plan.labels.join(", "));
+    }
+    let steps = plan.steps.iter().map(|s| {
+        let bits = |bits: u8| if bits == 0 { "-".to_string() } else { bits.to_string() };
+        let [rows, columns, channels] = s.shape;
+        [
+            s.name.clone(),
+            s.operator.clone(),
+            s.segment.to_string(),
+            format!("{rows}x{columns}x{channels}"),
+            s.macs.to_string(),
+            format!("{}/{}", bits(s.weight_bits), bits(s.activation_bits)),
+        ]
+    });
+    out += "\n";
+    out += &table(["step", "operator", "segment", "output", "MACs", "bits w/a"], steps);
+    let buffers = plan.memory.iter().map(|b| {
+        let [first, last] = b.live;
+        let [held, all] = b.rows;
+        [b.writer.clone(), b.offset.to_string(), b.bytes.to_string(), format!("{held}/{all}"), format!("{first}-{last}")]
+    });
+    out += "\n";
+    out += &table(["buffer of", "address", "bytes", "rows held", "segments"], buffers);
+    out
+}

@@ -1,0 +1,160 @@
+//! A plan's input and output in the terms of the model that it was compiled from.
+//!
+//! A plan knows rows, columns and channels; people's data come in the shape and order that the model declared. The
+//! compiler notes both in the plan's provenance, under [`INPUT_KEY`] and [`OUTPUT_KEY`]:
+//!
+//! ```text
+//! input: shape 1,3,32,32 strides 32,1,1024
+//! ```
+//!
+//! The strides of rows, columns and channels say where in the declared order an element of the plan's lies. A plan without
+//! such a line is taken as it is: batch 1, rows, columns, channels.
+
+use crate::qgraph::QValue;
+use residua::plan::{Plan, Tensor};
+
+/// Provenance key of the input.
+pub const INPUT_KEY: &str = "input";
+/// Provenance key of the (first) output.
+pub const OUTPUT_KEY: &str = "output";
+
+/// One end of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Port {
+    /// Shape that the model declares, batch 1 first where it has one.
+    pub declared: Vec<usize>,
+    /// Where element `[row, column, channel]` lies in the declared order: strides of the three axes.
+    pub strides: [usize; 3],
+    /// Rows, columns, channels, scale and zero point.
+    pub value: QValue,
+}
+
+impl Port {
+    /// The plan's input.
+    pub fn input(plan: &Plan<'_>) -> Self {
+        Self::of(plan, INPUT_KEY, plan.input())
+    }
+
+    /// The plan's (first) output.
+    pub fn output(plan: &Plan<'_>) -> Self {
+        Self::of(plan, OUTPUT_KEY, plan.output())
+    }
+
+    fn of(plan: &Plan<'_>, key: &str, tensor: Tensor) -> Self {
+        let shape = [tensor.rows, tensor.columns, tensor.channels].map(|size| size as usize);
+        let value = QValue {
+            name: key.into(),
+            shape,
+            scale: f32::from_bits(tensor.scale_bits),
+            zero_point: tensor.zero_point.clamp(-128, 127) as i8,
+        };
+        let noted = provenance(plan, key).and_then(|note| parse(note, shape));
+        let [rows, columns, channels] = shape;
+        let (declared, strides) =
+            noted.unwrap_or_else(|| (vec![1, rows, columns, channels], [columns * channels, channels, 1]));
+        Self { declared, strides, value }
+    }
+
+    /// Elements in row order from elements in declared order.
+    ///
+    /// # Panics
+    /// If there are fewer elements than the port has.
+    pub fn to_rows<T: Copy>(&self, declared: &[T]) -> Vec<T> {
+        self.places().map(|place| declared[place]).collect()
+    }
+
+    /// Elements in declared order from elements in row order.
+    ///
+    /// # Panics
+    /// If there are fewer elements than the port has.
+    pub fn from_rows<T: Copy + Default>(&self, rows: &[T]) -> Vec<T> {
+        let mut out = vec![T::default(); self.len()];
+        self.places().zip(rows).for_each(|(place, &element)| out[place] = element);
+        out
+    }
+
+    /// Real numbers in declared order from int8 in row order.
+    pub fn dequantize(&self, rows: &[i8]) -> Vec<f32> {
+        self.from_rows(rows).into_iter().map(|q| self.value.dequantize(q)).collect()
+    }
+
+    /// int8 in row order from real numbers in declared order.
+    pub fn quantize(&self, declared: &[f32]) -> Vec<i8> {
+        self.places().map(|place| self.value.quantize(declared[place])).collect()
+    }
+
+    fn len(&self) -> usize {
+        self.value.shape.iter().product()
+    }
+
+    /// Places in declared order, in row order.
+    fn places(&self) -> impl Iterator<Item = usize> + use<> {
+        let ([rows, columns, channels], strides) = (self.value.shape, self.strides);
+        (0..rows).flat_map(move |r| {
+            (0..columns).flat_map(move |c| (0..channels).map(move |k| r * strides[0] + c * strides[1] + k * strides[2]))
+        })
+    }
+}
+
+/// The note that the compiler leaves.
+pub fn note(declared: &[usize], strides: [usize; 3]) -> String {
+    let list = |numbers: &[usize]| numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
+    format!("shape {} strides {}", list(declared), list(&strides))
+}
+
+/// The value of a provenance line.
+pub fn provenance<'p>(plan: &Plan<'p>, key: &str) -> Option<&'p str> {
+    plan.provenance().lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
+}
+
+/// A note's shape and strides, if they are an order of the plan's elements.
+fn parse(note: &str, sizes: [usize; 3]) -> Option<(Vec<usize>, [usize; 3])> {
+    let (shape, strides) = note.strip_prefix("shape ")?.split_once(" strides ")?;
+    let numbers = |list: &str| list.split(',').map(|n| n.parse().ok()).collect::<Option<Vec<usize>>>();
+    let (shape, strides) = (numbers(shape)?, <[usize; 3]>::try_from(numbers(strides)?).ok()?);
+    let total = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))?;
+    // From the innermost axis outwards, each stride is the number of elements further in.
+    let mut axes: Vec<_> = strides.into_iter().zip(sizes).filter(|&(_, size)| size > 1).collect();
+    axes.sort_unstable();
+    let mut inside = 1usize;
+    for (stride, size) in axes {
+        if stride != inside {
+            return None;
+        }
+        inside = inside.checked_mul(size)?;
+    }
+    (inside == total).then_some((shape, strides))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn notes_are_read_back_and_nonsense_is_not() {
+        let sizes = [32, 30, 3];
+        let of = |declared: &[usize], strides| parse(&note(declared, strides), sizes);
+        assert_eq!(of(&[1, 3, 32, 30], [30, 1, 960]), Some((vec![1, 3, 32, 30], [30, 1, 960])));
+        assert_eq!(of(&[1, 3, 32, 31], [30, 1, 960]), None);
+        assert_eq!(of(&[1, 3, 32, 30], [30, 1, 961]), None);
+        assert_eq!(of(&[1, 3, 32, 30], [1, 1, 1]), None);
+        assert_eq!(of(&[usize::MAX, 2], [30, 1, 960]), None);
+        for note in ["", "shape 1,2", "shape 1 strides 1", "shape a strides 1,2,3", "shape 1 strides 1,2,3,4"] {
+            assert_eq!(parse(note, sizes), None, "{note}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn orders_invert_each_other(rows in 1usize..5, columns in 1usize..5, channels in 1usize..5, first in any::<bool>()) {
+            let strides = if first { [columns, 1, rows * columns] } else { [columns * channels, channels, 1] };
+            let value = QValue { name: String::new(), shape: [rows, columns, channels], scale: 1.0, zero_point: 0 };
+            let port = Port { declared: vec![], strides, value };
+            let declared: Vec<f32> = (0..rows * columns * channels).map(|i| i as f32).collect();
+            let quantized = port.quantize(&declared);
+            prop_assert_eq!(port.dequantize(&quantized), declared.clone());
+            prop_assert_eq!(port.from_rows(&port.to_rows(&declared)), declared);
+        }
+    }
+}

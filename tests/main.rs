@@ -1,0 +1,14 @@
+//! End-to-end tests of the command `residua`: models and data go in as files, exit codes, JSON and files come out.
+//!
+//! [`accuracy`] and [`device`] use real models and data, which are looked for in `../shared` beside the checkout; tests
+//! that need them say `skipped:` where it is absent. All others make what they need.
+
+mod accuracy;
+mod bad_data;
+mod bad_onnx;
+mod bad_plan;
+mod commands;
+mod common;
+mod device;
+mod layouts;
+mod regressions;
