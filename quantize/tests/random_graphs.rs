@@ -91,9 +91,9 @@ impl Builder {
         if self.random.below(2) == 0 {
             window.strides[0] = window.strides[0].max(window.kernel[0]);
         }
-        for axis in 0..2 {
+        for (axis, size) in shape.into_iter().take(2).enumerate() {
             window.pads[axis] = window.pads[axis].min(window.kernel[axis] - 1);
-            window.pads[axis + 2] = window.kernel[axis].saturating_sub(shape[axis] + window.pads[axis]);
+            window.pads[axis + 2] = window.kernel[axis].saturating_sub(size + window.pads[axis]);
         }
         let [r, c] = window.output_size([shape[0], shape[1]]).unwrap();
         let operator = match self.random.below(3) {
