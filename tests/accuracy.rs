@@ -22,10 +22,15 @@ impl Case {
         let [model, calibration, data] = [model, calibration, data].map(|path| path.to_str().unwrap());
         let folder = Folder::new();
         let plan = folder.path("out.plan");
-        let compile = [&["compile", model, "--calibration", calibration, "-o", &plan, "--json"], self.scaling, self.calibration.1];
+        let compile = [
+            &["compile", model, "--calibration", calibration, "-o", &plan, "--json"],
+            self.scaling,
+            self.calibration.1,
+        ];
         residua(compile.concat()).json();
         let top1 = |file: &str, labels: &str| {
-            let eval = [&["eval", file, "--data", data, "--labels-offset", labels, "--json"], self.scaling, self.data.1];
+            let eval =
+                [&["eval", file, "--data", data, "--labels-offset", labels, "--json"], self.scaling, self.data.1];
             residua(eval.concat()).json()["top1"].as_f64().unwrap()
         };
         let offset = if self.model.starts_with("mobilenetv2") { "1" } else { "0" };

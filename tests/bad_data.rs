@@ -39,7 +39,8 @@ fn wrong_types() {
         let data = folder.write("typed.npz", bytes);
         residua(["compile", &model, "--calibration", &data, "-o", &out])
     };
-    calibrate(npz(&Array { shape: vec![1, 3, 8, 8], values: vec![1.0f64; 192] }, None)).fails(3, &["typed.npz", "<f8", "f32"]);
+    calibrate(npz(&Array { shape: vec![1, 3, 8, 8], values: vec![1.0f64; 192] }, None))
+        .fails(3, &["typed.npz", "<f8", "f32"]);
     calibrate(npz(&Array { shape: vec![1, 3, 8, 8], values: vec![1i64; 192] }, None)).fails(3, &["typed.npz", "<i8"]);
     calibrate(npz(&Array { shape: vec![1, 3, 8, 8], values: vec![1u16; 192] }, None)).fails(3, &["typed.npz", "<u2"]);
     for fits in [
@@ -185,7 +186,8 @@ fn outputs_that_cannot_be_written() {
 
 /// Writes a recording of 16-bit mono samples.
 pub fn wav(path: &str, sample_rate: u32, samples: &[i16]) {
-    let spec = hound::WavSpec { channels: 1, sample_rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let spec =
+        hound::WavSpec { channels: 1, sample_rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
     let mut writer = hound::WavWriter::create(path, spec).unwrap();
     samples.iter().for_each(|&sample| writer.write_sample(sample).unwrap());
     writer.finalize().unwrap();

@@ -74,9 +74,12 @@ fn outputs_come_in_the_order_that_the_model_declares() {
     for last in [false, true] {
         let mut random = Random::new(5);
         let mut onnx = Onnx::new();
-        onnx.input("x", &[1, 2, 6, 9])
-            .constant("w", &[3, 2, 3, 3], random.reals(54))
-            .node("Conv", &["x", "w"], "c", &[("pads", &[1, 1, 1, 1])]);
+        onnx.input("x", &[1, 2, 6, 9]).constant("w", &[3, 2, 3, 3], random.reals(54)).node(
+            "Conv",
+            &["x", "w"],
+            "c",
+            &[("pads", &[1, 1, 1, 1])],
+        );
         if last {
             onnx.node("Transpose", &["c"], "y", &[("perm", &[0, 2, 3, 1])]).output("y", &[1, 6, 9, 3]);
         } else {

@@ -25,7 +25,11 @@ fn run(case: &Path) {
     for line in commands.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if let Some(text) = line.strip_prefix("? ") {
             let last = last.as_ref().unwrap();
-            assert!(format!("{}{}", last.stdout, last.stderr).contains(text), "{}: {text} not in {last:?}", case.display());
+            assert!(
+                format!("{}{}", last.stdout, last.stderr).contains(text),
+                "{}: {text} not in {last:?}",
+                case.display()
+            );
             continue;
         }
         let (code, line) = match line.split_once(": ") {

@@ -86,8 +86,10 @@ pub fn compare(
 ) -> Result<Comparison, CompareError> {
     let executor = GraphExecutor::new(&model.graph).map_err(FeedError::from)?;
     let rows = &model.rows;
-    let float_input =
-        ModelInput { shape: model.graph.value(model.graph.inputs[0]).shape.clone(), front_end: model.front_end.clone() };
+    let float_input = ModelInput {
+        shape: model.graph.value(model.graph.inputs[0]).shape.clone(),
+        front_end: model.front_end.clone(),
+    };
     let runner = PlanModel::new(*plan);
     let pairs = pairs(model, plan)?;
     let sums = (0..data.len())
@@ -106,9 +108,10 @@ pub fn compare(
                 add_energy(energy, &float, &integer);
                 if pair.value == usize::from(plan.output_value()) {
                     sums.pixels += pixels(row_value.shape, &float).count() as u64;
-                    sums.agreeing +=
-                        pixels(row_value.shape, &float).zip(pixels(row_value.shape, &integer)).filter(|(a, b)| a == b).count()
-                            as u64;
+                    sums.agreeing += pixels(row_value.shape, &float)
+                        .zip(pixels(row_value.shape, &integer))
+                        .filter(|(a, b)| a == b)
+                        .count() as u64;
                 }
             }
             done();

@@ -2,7 +2,9 @@
 
 use crate::aligned::AlignedBytes;
 use crate::calibrate::{Histogram, Method};
+use crate::equalize;
 use crate::lower::{LowerError, RowGraph, lower};
+use crate::padding;
 use crate::ports;
 use crate::qgraph::QGraph;
 use crate::quantize::{QuantizeError, Ranges, quantize};
@@ -107,6 +109,18 @@ impl Model {
             provenance.extend(note.map(|note| (key.to_string(), note)));
         }
         Ok(Self { graph, rows, front_end, labels, provenance })
+    }
+
+    /// Rewrites that need to see values and leave the model's function as it is: channels become alike in size
+    /// ([`crate::equalize`]), and padding that int8 cannot hold is taken apart ([`crate::padding`]).
+    ///
+    /// # Errors
+    /// The float model cannot be run on an input.
+    pub fn balance(&mut self, inputs: &[Vec<f32>]) -> Result<(), CompileError> {
+        if equalize::equalize(&mut self.graph, inputs)? + padding::separate(&mut self.graph, inputs)? > 0 {
+            self.rows = lower(&self.graph).map_err(CompileError::Unsupported)?;
+        }
+        Ok(())
     }
 
     /// Ranges of all row values over calibration inputs (flat, in the layout that the ONNX model declares).

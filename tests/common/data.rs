@@ -26,7 +26,8 @@ pub fn npz<T: npyz::AutoSerialize + Clone>(x: &Array<T>, y: Option<&[i64]>) -> V
     out.extend(x.values.iter().cloned()).unwrap();
     out.finish().unwrap();
     if let Some(y) = y {
-        let mut out = writer.array("y", options()).unwrap().default_dtype().shape(&[y.len() as u64]).begin_nd().unwrap();
+        let mut out =
+            writer.array("y", options()).unwrap().default_dtype().shape(&[y.len() as u64]).begin_nd().unwrap();
         out.extend(y.iter().copied()).unwrap();
         out.finish().unwrap();
     }

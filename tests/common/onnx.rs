@@ -40,8 +40,13 @@ impl Onnx {
 
     pub fn constant(&mut self, name: &str, shape: &[i64], values: Vec<f32>) -> &mut Self {
         let data_type = DataType::Float as i32;
-        let tensor =
-            TensorProto { name: name.into(), dims: shape.to_vec(), data_type, float_data: values, ..Default::default() };
+        let tensor = TensorProto {
+            name: name.into(),
+            dims: shape.to_vec(),
+            data_type,
+            float_data: values,
+            ..Default::default()
+        };
         self.graph().initializer.push(tensor);
         self
     }

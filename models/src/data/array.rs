@@ -147,7 +147,9 @@ impl Origin<'_> {
             return Ok(None);
         }
         if shape.iter().product::<usize>() != count || shape.first() != Some(&count) {
-            return Err(self.fail(format!("y has shape {shape:?}, but x has {count} items: one label an item is needed")));
+            return Err(
+                self.fail(format!("y has shape {shape:?}, but x has {count} items: one label an item is needed"))
+            );
         }
         fn widen<T: Into<i64>>(values: Vec<T>) -> Vec<i64> {
             values.into_iter().map(Into::into).collect()
@@ -176,11 +178,19 @@ impl Origin<'_> {
         let shape = npy.shape().iter().map(|&d| usize::try_from(d).ok()).collect();
         match (bytes, shape) {
             (Some(bytes), Some(shape)) if bytes <= size => Ok(shape),
-            _ => Err(self.fail(format!("{} is said to have shape {:?}: more than the file holds", self.array, npy.shape()))),
+            _ => Err(self.fail(format!(
+                "{} is said to have shape {:?}: more than the file holds",
+                self.array,
+                npy.shape()
+            ))),
         }
     }
 
-    fn elements<T: Deserialize + Copy + Default>(&self, npy: NpyFile<impl Read>, shape: &[usize]) -> Result<Vec<T>, DataError> {
+    fn elements<T: Deserialize + Copy + Default>(
+        &self,
+        npy: NpyFile<impl Read>,
+        shape: &[usize],
+    ) -> Result<Vec<T>, DataError> {
         let order = npy.order();
         let reader = npy.data::<T>().map_err(|e| self.fail(format!("{}: {e}", self.array)))?;
         // One by one: space grows with what is there, not with what the header promises.

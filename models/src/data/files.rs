@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 const RECORDINGS: [&str; 3] = ["wav", "flac", "ogg"];
 const IMAGES: [&str; 3] = ["jpg", "jpeg", "png"];
-pub(super) const LABELS_NEEDED: &str = "class folders, or files named NNNN_name with the class number first, are needed";
+pub(super) const LABELS_NEEDED: &str =
+    "class folders, or files named NNNN_name with the class number first, are needed";
 
 /// The label of words that a model knows only as something else.
 const UNKNOWN: &str = "unknown";

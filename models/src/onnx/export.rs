@@ -12,6 +12,8 @@ use tract_onnx::pb::{
 };
 
 use super::EXPORT_OPSET;
+use std::collections::HashSet;
+
 use crate::graph::{Graph, Node, Operator, ValueId, Window};
 
 /// Version of the file format that goes with [`EXPORT_OPSET`].
@@ -19,7 +21,8 @@ const IR_VERSION: i64 = 8;
 
 /// The bytes of an ONNX file that computes the graph. Metadata travel along.
 pub fn export(graph: &Graph) -> Vec<u8> {
-    let mut exporter = Exporter { graph, names: unique_names(graph), nodes: vec![], constants: vec![] };
+    let names = unique_names(graph);
+    let mut exporter = Exporter { graph, names, node_names: HashSet::new(), nodes: vec![], constants: vec![] };
     for node in &graph.nodes {
         exporter.node(node);
     }
@@ -49,7 +52,7 @@ pub fn export(graph: &Graph) -> Vec<u8> {
 
 /// A name for each value: its own where no other value has it.
 fn unique_names(graph: &Graph) -> Vec<String> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let mut names = Vec::with_capacity(graph.values.len());
     for (index, value) in graph.values.iter().enumerate() {
         let mut name = value.name.clone();
@@ -68,6 +71,8 @@ fn unique_names(graph: &Graph) -> Vec<String> {
 struct Exporter<'g> {
     graph: &'g Graph,
     names: Vec<String>,
+    /// Names of nodes that are given: importing one node may have made several of its name.
+    node_names: HashSet<String>,
     nodes: Vec<NodeProto>,
     constants: Vec<TensorProto>,
 }
@@ -186,8 +191,13 @@ impl Exporter<'_> {
     }
 
     fn push(&mut self, operator: &str, name: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) {
+        let mut name = name.to_string();
+        if !self.node_names.insert(name.clone()) {
+            name = format!("{name}:{output}");
+            self.node_names.insert(name.clone());
+        }
         self.nodes.push(NodeProto {
-            name: name.into(),
+            name,
             op_type: operator.into(),
             input: inputs.iter().map(ToString::to_string).collect(),
             output: vec![output.into()],

@@ -90,12 +90,15 @@ struct Report {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     available(arguments)?;
     let start = Instant::now();
-    let model = import(&arguments.model)?;
+    let mut model = import(&arguments.model)?;
     let about = |failure: Failure| failure.about(arguments.model.display());
     let Some(calibration) = &arguments.calibration else {
-        return Err(Failure::new(Kind::Usage, "the model is not quantized yet: inputs are needed, as --calibration DATA"));
+        return Err(Failure::new(
+            Kind::Usage,
+            "the model is not quantized yet: inputs are needed, as --calibration DATA",
+        ));
     };
-    let (ranges, samples) = calibrate(arguments, &model, calibration)?;
+    let (ranges, samples) = calibrate(arguments, &mut model, calibration)?;
     let compiled = model.compile(&ranges, arguments.method).map_err(|error| about(error.into()))?;
     let plan = Plan::load(&compiled.bytes)?;
     let result = Report {
@@ -140,7 +143,7 @@ fn available(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// Ranges over the calibration data, and the number of items used.
-fn calibrate(arguments: &Arguments, model: &Model, data: &Path) -> Result<(Ranges, usize), Failure> {
+fn calibrate(arguments: &Arguments, model: &mut Model, data: &Path) -> Result<(Ranges, usize), Failure> {
     let mut selection = arguments.selection.clone();
     selection.limit = selection.limit.or(NonZeroUsize::new(MAX_CALIBRATION));
     let data = arguments.scaling.open(data, &selection, 0)?;
@@ -148,6 +151,7 @@ fn calibrate(arguments: &Arguments, model: &Model, data: &Path) -> Result<(Range
     let shape = model.graph.inputs.first().map_or(vec![], |&input| model.graph.value(input).shape.clone());
     let input = ModelInput { shape, front_end: model.front_end.clone() };
     let inputs = (0..data.len()).map(|index| input.values(data.item(index)?)).collect::<Result<Vec<_>, _>>()?;
+    model.balance(&inputs)?;
     let ranges = model.calibrate(&inputs, arguments.method)?;
     spinner.finish_and_clear();
     Ok((ranges, inputs.len()))

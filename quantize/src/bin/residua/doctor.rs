@@ -51,5 +51,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         result.checks.iter().map(line).collect()
     })?;
     installed?;
-    if missing == 0 { Ok(()) } else { Err(Failure::new(Kind::Check, format!("{missing} missing; see `residua doctor`"))) }
+    if missing == 0 {
+        Ok(())
+    } else {
+        Err(Failure::new(Kind::Check, format!("{missing} missing; see `residua doctor`")))
+    }
 }

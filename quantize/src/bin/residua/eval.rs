@@ -72,8 +72,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         let model = PlanModel::new(load_plan(&arguments.file, &bytes)?);
         (Instant::now(), accuracy(&model, &data, done)?)
     } else {
-        let model =
-            FloatModel::new(&bytes).map_err(|error| Failure::from(error).about(arguments.file.display()))?;
+        let model = FloatModel::new(&bytes).map_err(|error| Failure::from(error).about(arguments.file.display()))?;
         (Instant::now(), accuracy(&model, &data, done)?)
     };
     let seconds = start.elapsed().as_secs_f64();

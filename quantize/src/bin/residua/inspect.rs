@@ -166,7 +166,13 @@ fn plan_text(plan: &PlanReport) -> String {
     let buffers = plan.memory.iter().map(|b| {
         let [first, last] = b.live;
         let [held, all] = b.rows;
-        [b.writer.clone(), b.offset.to_string(), b.bytes.to_string(), format!("{held}/{all}"), format!("{first}-{last}")]
+        [
+            b.writer.clone(),
+            b.offset.to_string(),
+            b.bytes.to_string(),
+            format!("{held}/{all}"),
+            format!("{first}-{last}"),
+        ]
     });
     out += "\n";
     out += &table(["buffer of", "address", "bytes", "rows held", "segments"], buffers);

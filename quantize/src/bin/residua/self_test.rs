@@ -64,7 +64,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let result = Report { target: arguments.target.to_string(), passed: step.is_none(), step };
     report(arguments.json, &result, || match &result.step {
         None => format!("passed on {}: {} steps", result.target, plan.step_count()),
-        Some(step) => format!("failed on {}: step {} ({}, {}) differs", result.target, step.index, step.name, step.operator),
+        Some(step) => {
+            format!("failed on {}: step {} ({}, {}) differs", result.target, step.index, step.name, step.operator)
+        }
     })?;
     match result.step {
         None => Ok(()),
