@@ -11,3 +11,5 @@ pub mod graph;
 pub mod onnx;
 pub mod rewrite;
 pub mod shape;
+#[cfg(feature = "train")]
+pub mod train;

@@ -10,6 +10,7 @@ mod inspect;
 mod listen;
 mod run;
 mod self_test;
+mod train;
 
 use clap::{Parser, Subcommand};
 use std::io::Write;
@@ -35,6 +36,7 @@ enum Command {
     Compare(compare::Arguments),
     SelfTest(self_test::Arguments),
     Listen(listen::Arguments),
+    Train(train::Arguments),
     Boards(boards::Arguments),
     Doctor(doctor::Arguments),
 }
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::SelfTest(arguments) => self_test::run(&arguments),
         Command::Listen(arguments) => listen::run(&arguments),
+        Command::Train(arguments) => train::run(&arguments),
         Command::Boards(arguments) => boards::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
     };

@@ -127,3 +127,14 @@ fn feed(error: &FeedError) -> Kind {
         _ => Kind::Input,
     }
 }
+
+#[cfg(feature = "train")]
+impl From<residua_models::train::TrainError> for Failure {
+    fn from(error: residua_models::train::TrainError) -> Self {
+        let kind = match error {
+            residua_models::train::TrainError::Diverged { .. } => Kind::Check,
+            _ => Kind::Input,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
