@@ -4,7 +4,7 @@ use crate::common::random::Random;
 use crate::common::{Folder, residua};
 use residua::engine::Engine;
 use residua::plan::Plan;
-use residua::plan::format::HeaderRecord;
+use residua::plan::format::{GoldenRecord, HeaderRecord};
 use residua_quantize::aligned::AlignedBytes;
 use residua_quantize::simulate;
 
@@ -111,7 +111,7 @@ fn a_wrong_golden_vector_fails_the_self_test() {
     assert_eq!(passed["passed"], true);
     let header = HeaderRecord::read(&bytes).unwrap();
     // The output's checksum and that of the second step.
-    for at in [header.golden as usize + 4, header.golden as usize + 8 + 4] {
+    for at in [header.golden as usize + 4, header.golden as usize + GoldenRecord::LEN + 4] {
         bytes[at] ^= 1;
     }
     let sum = residua::plan::Checksum::of(&bytes[residua::plan::format::STRUCTURE_START..header.constants as usize]);

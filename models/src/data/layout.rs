@@ -33,7 +33,12 @@ pub fn arrange(array: Array, declared: &[usize]) -> Result<Vec<f32>, DataError> 
 
 /// Rows and columns of the transposition that moves the channels of `found` to the other end, as the image has them.
 fn rotation(found: &[usize], image: &[usize], view: fn(&[usize]) -> Vec<usize>) -> Option<[usize; 2]> {
-    let [channels_first, channels_last] = forms(image);
+    let [channels_first, channels_last] = match image {
+        // Where the data leave out an axis of size 1, it is the channels of one channel, or a width.
+        [1, _, _] if found.len() < 3 => [false, false],
+        [_, _, 1] if found.len() < 3 => [true, false],
+        _ => forms(image),
+    };
     let count = |axes: &[usize]| axes.iter().product::<usize>();
     let (channels, rest) = image.split_first()?;
     if channels_first && found == view(&[rest, &[*channels]].concat()) {

@@ -20,7 +20,6 @@ pub(super) fn apply(graph: &mut Graph, index: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Sketch, unchanged};
-    use super::*;
 
     #[test]
     fn two_become_one() {
