@@ -41,7 +41,7 @@ pub fn to_graph(outcome: &Outcome, recipe: &Recipe) -> Graph {
     let mut graph = builder.graph;
     graph.outputs.push(x);
     graph.metadata.insert("residua.front_end".into(), recipe.front_end.to_json());
-    graph.metadata.insert("residua.labels".into(), serde_json::to_string(&recipe.labels).unwrap_or_default());
+    graph.metadata.insert("residua.labels".into(), recipe.labels.join(","));
     graph
 }
 
