@@ -99,7 +99,8 @@ pub fn train(
         history.push(entry);
         write_curves(folder, &history)?;
         let weights = Weights::of(&network);
-        Checkpoint { recipe: recipe.clone(), history: history.clone(), weights, average: average.clone() }.write(folder)?;
+        Checkpoint { recipe: recipe.clone(), history: history.clone(), weights, average: average.clone() }
+            .write(folder)?;
     }
     Ok(Outcome { network: averaged(&average, recipe, &device), frames: examples.frames(), history })
 }

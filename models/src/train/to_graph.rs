@@ -77,8 +77,7 @@ impl Builder {
         let norm = &layer.norm;
         let (gamma, beta) = (numbers(&norm.gamma.val()), numbers(&norm.beta.val()));
         let (mean, variance) = (numbers(&norm.running_mean.value()), numbers(&norm.running_var.value()));
-        let scale: Vec<f32> =
-            gamma.iter().zip(&variance).map(|(g, v)| g / (v + norm.epsilon as f32).sqrt()).collect();
+        let scale: Vec<f32> = gamma.iter().zip(&variance).map(|(g, v)| g / (v + norm.epsilon as f32).sqrt()).collect();
         let offset = beta.iter().zip(&scale).zip(&mean).map(|((b, s), m)| b - s * m).collect();
         self.node(&format!("{name}.norm"), Operator::Affine { scale, offset }, vec![x], shape)
     }
