@@ -88,6 +88,7 @@ pub fn geometry(step: &QStep, values: &[QValue]) -> Geometry {
         channels_out: output.shape[2],
         kernel: [r.kernel_rows.into(), r.kernel_columns.into()],
         stride: [r.stride_rows.into(), r.stride_columns.into()],
+        upsampling: r.upsampling.into(),
         dilation: [r.dilation_rows.into(), r.dilation_columns.into()],
         pad: [r.pad_top.into(), r.pad_left.into()],
     }

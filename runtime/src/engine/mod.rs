@@ -15,6 +15,7 @@ mod state;
 pub use observer::Observer;
 pub use self_test::SelfTestFailure;
 
+use crate::operators::geometry::step_of;
 use crate::operators::rows::{Around, RowWindow, Rows};
 use crate::operators::{Operator, RowOperator};
 use crate::plan::format::{NONE, StepRecord, ValueRecord};
@@ -231,6 +232,8 @@ impl<'p, 'a> Engine<'p, 'a> {
         }
         let rows = |value: u16| self.plan.value(value).map_or(0, |v| v.rows);
         let (rows_in, rows_out) = (rows(step.input), rows(step.output));
+        // A second input of one row serves all rows.
+        let second = optional(step.second).map(|value| (value, rows(value).saturating_sub(1)));
         let state = self.state();
         let y = state.produced(step.output);
         if y >= rows_out {
@@ -242,9 +245,10 @@ impl<'p, 'a> Engine<'p, 'a> {
         }
         // Rows that the window reaches to, counted from the first; all of them at the bottom.
         let span = u64::from(step.kernel_rows).saturating_sub(1).wrapping_mul(step.dilation_rows.into());
-        let end = u64::from(y).wrapping_mul(step.stride_rows.into()).wrapping_add(span).wrapping_add(1);
+        let position = step_of(y, step.upsampling.into());
+        let end = u64::from(position).wrapping_mul(step.stride_rows.into()).wrapping_add(span).wrapping_add(1);
         let needed = end.saturating_sub(step.pad_top.into()).min(rows_in.into());
-        u64::from(available) >= needed && optional(step.second).is_none_or(|second| state.produced(second) > y)
+        u64::from(available) >= needed && second.is_none_or(|(value, last)| state.produced(value) > y.min(last))
     }
 
     /// Computes one output row, or takes one input row into the sums; true if a row was emitted. `newest` is the row that

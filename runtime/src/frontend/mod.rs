@@ -19,6 +19,7 @@
 
 mod fft;
 mod log;
+pub(crate) use log::ln;
 mod stream;
 
 pub use stream::Stream;

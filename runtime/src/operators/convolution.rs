@@ -156,6 +156,7 @@ mod tests {
             channels_out: 4,
             kernel: [1, 1],
             stride: [1, 1],
+            upsampling: 1,
             dilation: [1, 1],
             pad: [0, 0],
         };

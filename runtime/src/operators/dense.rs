@@ -94,7 +94,7 @@ mod tests {
         ) {
             let geometry = Geometry {
                 rows_in: rows, columns_in: columns, channels_in: inputs, rows_out: 1, columns_out: 1,
-                channels_out: outputs, kernel: [rows as usize, columns as usize], stride: [1, 1], dilation: [1, 1],
+                channels_out: outputs, kernel: [rows as usize, columns as usize], stride: [1, 1], upsampling: 1, dilation: [1, 1],
                 pad: [0, 0],
             };
             let (words, requantizer) = packed(seed, outputs, Dense::fan_in(&geometry).unwrap());

@@ -6,7 +6,8 @@ use crate::plan::format::{StepRecord, ValueRecord};
 
 /// Shapes of a step's input and output and the window between them; all sizes fit in 32 bits by construction.
 ///
-/// Output row `y` depends on input rows `y · stride − pad_top + k · dilation`, `k < kernel`; columns likewise.
+/// Output row `y` depends on input rows `⌊y / upsampling⌋ · stride − pad_top + k · dilation`, `k < kernel`; columns
+/// likewise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
     /// Input rows.
@@ -25,6 +26,8 @@ pub struct Geometry {
     pub kernel: [usize; 2],
     /// Strides over rows and columns.
     pub stride: [u32; 2],
+    /// Output rows, and columns, for each step of the window.
+    pub upsampling: u32,
     /// Dilations over rows and columns.
     pub dilation: [u32; 2],
     /// Padding rows before the first and columns before the first.
@@ -43,6 +46,7 @@ impl Geometry {
             channels_out: output.channels.into(),
             kernel: [step.kernel_rows.into(), step.kernel_columns.into()],
             stride: [step.stride_rows.into(), step.stride_columns.into()],
+            upsampling: step.upsampling.into(),
             dilation: [step.dilation_rows.into(), step.dilation_columns.into()],
             pad: [step.pad_top.into(), step.pad_left.into()],
         };
@@ -55,7 +59,7 @@ impl Geometry {
                 return None;
             }
             // The last window starts inside the input (or before it), the first ends inside it or behind.
-            let last_start = u64::from(size_out.checked_sub(1)?).checked_mul(stride.into())?;
+            let last_start = u64::from(size_out.checked_sub(1)?.checked_div(geometry.upsampling)?).checked_mul(stride.into())?;
             let extent = (kernel as u64).checked_sub(1)?.checked_mul(dilation.into())?.checked_add(1)?;
             if last_start >= u64::from(size_in).checked_add(pad.into())? || extent <= u64::from(pad) {
                 return None;
@@ -78,6 +82,7 @@ impl Geometry {
     pub fn is_elementwise(&self) -> bool {
         self.kernel == [1, 1]
             && self.stride == [1, 1]
+            && self.upsampling == 1
             && self.pad == [0, 0]
             && self.rows_in == self.rows_out
             && self.columns_in == self.columns_out
@@ -87,7 +92,7 @@ impl Geometry {
     pub fn first_row(&self, y: u32) -> i64 {
         let [stride, _] = self.stride;
         let [pad, _] = self.pad;
-        i64::from(y).wrapping_mul(stride.into()).wrapping_sub(pad.into())
+        i64::from(step_of(y, self.upsampling)).wrapping_mul(stride.into()).wrapping_sub(pad.into())
     }
 
     /// Last input row that output row `y` needs, within the input; `None` if the window lies in the padding alone.
@@ -118,11 +123,11 @@ impl Geometry {
     }
 
     /// The window of output row `y` over a whole input tensor (and a whole second one).
-    pub fn window<'a>(&self, input: &'a [i8], second: Option<&'a [i8]>, y: u32) -> RowWindow<'a> {
+    pub fn window<'a>(&self, input: &'a [i8], second: Option<Rows<'a>>, y: u32) -> RowWindow<'a> {
         let [dilation, _] = self.dilation;
         RowWindow {
             input: Rows::whole(input, self.row_in()),
-            second: second.map(|s| Rows::whole(s, self.row_out())),
+            second,
             row: y,
             first: self.first_row(y),
             dilation,
@@ -142,6 +147,13 @@ impl Geometry {
         let [dilation, _] = self.dilation;
         self.first_row(y).wrapping_add((k as i64).wrapping_mul(dilation.into()))
     }
+}
+
+/// Step of the window that output row `y` belongs to.
+#[inline]
+pub(crate) fn step_of(y: u32, upsampling: u32) -> u32 {
+    // Most operators do not upsample, and a core may lack a divider.
+    if upsampling == 1 { y } else { y.checked_div(upsampling).unwrap_or(y) }
 }
 
 /// `Some` value or the geometry error of a step.

@@ -99,6 +99,7 @@ mod tests {
             channels_out: 1,
             kernel: [3, 1],
             stride: [1, 1],
+            upsampling: 1,
             dilation: [1, 1],
             pad: [0, 0],
         };

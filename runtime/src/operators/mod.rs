@@ -7,34 +7,45 @@
 mod add;
 mod affine;
 mod average_pool;
+mod channels;
+mod concat;
 mod convolution;
 mod dense;
 mod depthwise;
 pub mod geometry;
+mod log_softmax;
 mod max_pool;
 mod mean;
 mod mean_pool;
+mod multiply;
 pub mod padding;
+pub mod pairing;
 mod pointwise;
 pub mod rows;
 mod softmax;
 mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+mod upsample;
 pub mod windows;
 
 pub use add::Add;
 pub use affine::Affine;
 pub use average_pool::AveragePool;
+pub use channels::Channels;
+pub use concat::Concat;
 pub use convolution::Convolution;
 pub use dense::Dense;
+pub use log_softmax::LogSoftmax;
 pub use depthwise::{Depthwise, depthwise_scratch_words};
 pub use max_pool::MaxPool;
 pub use mean::Mean;
 pub use mean_pool::MeanPool;
+pub use multiply::Multiply;
 pub use pointwise::Pointwise;
 pub use softmax::Softmax;
 pub use table::Table;
+pub use upsample::{Order, Upsample};
 
 use crate::plan::format::{NONE, StepRecord, ValueRecord};
 use crate::plan::{Plan, PlanError, optional};
@@ -167,6 +178,16 @@ operators! {
     10 "Table" "table" Table window Table<'p>,
     /// Softmax over the channels of each pixel.
     11 "Softmax" "softmax" Softmax window Softmax<'p>,
+    /// Product of two tensors.
+    12 "Multiply" "multiply" Multiply window Multiply,
+    /// Two tensors side by side along the channels.
+    13 "Concat" "concat" Concat window Concat,
+    /// A run of channels.
+    14 "Channels" "channels" Channels window Channels,
+    /// More rows and columns.
+    15 "Upsample" "upsample" Upsample window Upsample,
+    /// Logarithm of the softmax.
+    16 "LogSoftmax" "log-softmax" LogSoftmax window LogSoftmax<'p>,
 }
 
 impl Operator<'_> {

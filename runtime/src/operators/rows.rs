@@ -92,10 +92,10 @@ impl<'a> RowWindow<'a> {
         self.input.get(self.first.wrapping_add((tap as i64).wrapping_mul(self.dilation.into())))
     }
 
-    /// Row of the second input with the output row's index; empty where there is none.
+    /// Row of the second input with the output row's index, or its only row; empty where there is none.
     #[inline]
     pub fn second(&self) -> &'a [i8] {
-        self.second.and_then(|s| s.get(self.row.into())).unwrap_or(&[])
+        self.second.and_then(|s| s.get(self.row.min(s.rows.saturating_sub(1)).into())).unwrap_or(&[])
     }
 }
 

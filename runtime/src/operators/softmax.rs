@@ -6,7 +6,7 @@ use super::{Context, RowOperator};
 use crate::plan::PlanError;
 
 /// Largest number of channels, so that the sum of 16-bit exponentials stays below 2^30.
-const MAX_CHANNELS: usize = 1 << 14;
+pub(super) const MAX_CHANNELS: usize = 1 << 14;
 
 /// `out[c] = min(127, −128 + round_half_up(256 · e[max − in[c]] / Σ e[max − in[i]]))`: output scale 1/256, zero point −128.
 ///
@@ -34,11 +34,13 @@ impl<'p> Softmax<'p> {
         let table = table.and_then(|t| t.first_chunk()).ok_or(PlanError::Constants(context.index))?;
         Self::new(geometry, table).ok_or(PlanError::Geometry(context.index))
     }
+}
 
-    fn exponential(&self, max: i8, value: i8) -> u32 {
-        // The distance of two int8 is below 256.
-        self.exponentials.get(usize::from(max.abs_diff(value))).copied().unwrap_or(0).into()
-    }
+/// `e[max − value]`.
+#[inline]
+pub(super) fn exponential(exponentials: &[u16; 256], max: i8, value: i8) -> u32 {
+    // The distance of two int8 is below 256.
+    exponentials.get(usize::from(max.abs_diff(value))).copied().unwrap_or(0).into()
 }
 
 impl RowOperator for Softmax<'_> {
@@ -51,9 +53,9 @@ impl RowOperator for Softmax<'_> {
         let pixels = window.tap(0).unwrap_or(&[]).chunks_exact(channels);
         for (out, pixel) in out.chunks_exact_mut(channels).zip(pixels) {
             let max = pixel.iter().copied().max().unwrap_or(0);
-            let sum = pixel.iter().fold(0u32, |sum, &v| sum.wrapping_add(self.exponential(max, v)));
+            let sum = pixel.iter().fold(0u32, |sum, &v| sum.wrapping_add(exponential(self.exponentials, max, v)));
             for (out, &value) in out.iter_mut().zip(pixel) {
-                let doubled = self.exponential(max, value).wrapping_mul(512).wrapping_add(sum);
+                let doubled = exponential(self.exponentials, max, value).wrapping_mul(512).wrapping_add(sum);
                 let share = doubled.checked_div(sum.wrapping_mul(2)).unwrap_or(0);
                 *out = (share.min(255) as i32).wrapping_sub(128) as i8;
             }
@@ -64,7 +66,7 @@ impl RowOperator for Softmax<'_> {
         let channels = self.geometry.channels_out.max(1);
         for (out, pixel) in output.chunks_mut(channels).zip(input.chunks(channels)) {
             let max = pixel.iter().fold(i8::MIN, |m, &v| m.max(v));
-            let e = |v: i8| u64::from(self.exponential(max, v));
+            let e = |v: i8| u64::from(exponential(self.exponentials, max, v));
             let sum: u64 = pixel.iter().map(|&v| e(v)).sum();
             for (out, &value) in out.iter_mut().zip(pixel) {
                 let exact = e(value).wrapping_mul(512).wrapping_add(sum).checked_div(sum.wrapping_mul(2));
@@ -96,7 +98,7 @@ mod tests {
             let table = table(scale);
             let geometry = Geometry {
                 rows_in: 1, columns_in: 1, channels_in: values.len(), rows_out: 1, columns_out: 1,
-                channels_out: values.len(), kernel: [1, 1], stride: [1, 1], dilation: [1, 1], pad: [0, 0],
+                channels_out: values.len(), kernel: [1, 1], stride: [1, 1], upsampling: 1, dilation: [1, 1], pad: [0, 0],
             };
             let mut out = std::vec![0i8; values.len()];
             Softmax::new(geometry, &table).unwrap().row(&geometry.window(&values, None, 0), &mut [], &mut out);

@@ -2,6 +2,7 @@
 
 use super::RowOperator;
 use super::geometry::Geometry;
+use super::rows::Rows;
 use crate::kernels::packed::{PackedMatrix, pack};
 use crate::requantize::{HIGH_WORD_SHIFT, Requantizer};
 use proptest::prelude::*;
@@ -44,7 +45,7 @@ prop_compose! {
         let geometry = Geometry {
             rows_in: size.0, columns_in: size.1, channels_in: inputs * groups,
             rows_out, columns_out, channels_out: outputs * groups,
-            kernel: [kernel.0, kernel.1], stride: [stride.0, stride.1], dilation: [dilation.0, dilation.1],
+            kernel: [kernel.0, kernel.1], stride: [stride.0, stride.1], upsampling: 1, dilation: [dilation.0, dilation.1],
             pad: [top, left],
         };
         (geometry, groups)
@@ -57,7 +58,7 @@ prop_compose! {
         Geometry {
             rows_in: rows, columns_in: columns, channels_in: channels,
             rows_out: rows, columns_out: columns, channels_out: channels,
-            kernel: [1, 1], stride: [1, 1], dilation: [1, 1], pad: [0, 0],
+            kernel: [1, 1], stride: [1, 1], upsampling: 1, dilation: [1, 1], pad: [0, 0],
         }
     }
 }
@@ -115,11 +116,21 @@ pub fn rows_equal_reference(
     bytes: &mut impl FnMut(usize) -> Vec<i8>,
     second: Option<&[i8]>,
 ) -> Result<(), TestCaseError> {
+    pairs_equal_reference(operator, bytes, second.map(|s| (s, operator.geometry().row_out())))
+}
+
+/// The same for a second input with rows of another length.
+pub fn pairs_equal_reference(
+    operator: &impl RowOperator,
+    bytes: &mut impl FnMut(usize) -> Vec<i8>,
+    second: Option<(&[i8], usize)>,
+) -> Result<(), TestCaseError> {
     let g = operator.geometry();
     let input = bytes(g.rows_in as usize * g.row_in());
     let mut expected = std::vec![0i8; g.rows_out as usize * g.row_out()];
     let mut out = expected.clone();
-    operator.reference(&input, second.unwrap_or(&[]), &mut expected);
+    operator.reference(&input, second.map_or(&[], |(s, _)| s), &mut expected);
+    let second = second.map(|(s, len)| Rows::whole(s, len));
     // Of any content: a kernel that relies on zeros fails.
     let mut scratch: Vec<u32> = (0..operator.scratch_words() as u32).map(|i| i.wrapping_mul(0x9E37_79B9)).collect();
     for (y, row) in out.chunks_exact_mut(g.row_out()).enumerate() {

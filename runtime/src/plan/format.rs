@@ -216,6 +216,8 @@ records! {
         stride_rows: u16,
         /// Step of the window over columns.
         stride_columns: u16,
+        /// Output rows for each step of the window over rows: above 1 for upsampling alone.
+        upsampling: u16,
         /// Distance between taps over rows.
         dilation_rows: u16,
         /// Distance between taps over columns.
@@ -261,7 +263,7 @@ mod tests {
 
     #[test]
     fn documented_sizes() {
-        assert_eq!((HeaderRecord::LEN, ValueRecord::LEN, StepRecord::LEN), (92, 34, 56));
+        assert_eq!((HeaderRecord::LEN, ValueRecord::LEN, StepRecord::LEN), (92, 34, 58));
         assert_eq!((MapRecord::LEN, GoldenRecord::LEN), (6, 12));
     }
 

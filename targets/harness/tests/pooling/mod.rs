@@ -97,6 +97,7 @@ impl Pooling {
             kernel_columns: 2,
             stride_rows: 2,
             stride_columns: 2,
+            upsampling: 1,
             dilation_rows: 1,
             dilation_columns: 1,
             min: -128,
