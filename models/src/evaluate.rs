@@ -1,6 +1,6 @@
 //! The definition of the graph's operators: a naive float run, the oracle of imports, exports and rewrites.
 
-use crate::graph::{Graph, Operator, ValueId, Window};
+use crate::graph::{Graph, Operator, PixelSource, ValueId, Window};
 
 /// Every value of a graph, by [`ValueId`], for inputs in row-major order. Values that no node writes stay empty.
 ///
@@ -47,7 +47,32 @@ pub fn evaluate(graph: &Graph, inputs: &[&[f32]]) -> Vec<Vec<f32>> {
                 let channel = |i: usize| i / inner % scale.len();
                 x.iter().enumerate().map(|(i, x)| x * scale[channel(i)] + offset[channel(i)]).collect()
             }
-            Operator::Add => x.iter().zip(&values[node.inputs[1].0]).map(|(a, b)| a + b).collect(),
+            Operator::Add => binary(x, from, &values[node.inputs[1].0], shape(node.inputs[1]), to, |a, b| a + b),
+            Operator::Subtract => binary(x, from, &values[node.inputs[1].0], shape(node.inputs[1]), to, |a, b| a - b),
+            Operator::Multiply => binary(x, from, &values[node.inputs[1].0], shape(node.inputs[1]), to, |a, b| a * b),
+            Operator::Function(function) => x.iter().map(|&x| function.apply(x)).collect(),
+            Operator::Concat { axis } => {
+                let parts: Vec<_> = node.inputs.iter().map(|&i| (&values[i.0], shape(i))).collect();
+                gather(to, |index| {
+                    let (mut index, mut part) = (index.to_vec(), 0);
+                    while index[*axis] >= parts[part].1[*axis] {
+                        index[*axis] -= parts[part].1[*axis];
+                        part += 1;
+                    }
+                    parts[part].0[flat(&index, parts[part].1)]
+                })
+            }
+            Operator::Slice { axis, start, .. } => gather(to, |index| {
+                let mut index = index.to_vec();
+                index[*axis] += start;
+                x[flat(&index, from)]
+            }),
+            Operator::Pad { axis, before, .. } => gather(to, |index| {
+                let mut index = index.to_vec();
+                index[*axis] = index[*axis].wrapping_sub(*before);
+                if index[*axis] < from[*axis] { x[flat(&index, from)] } else { 0.0 }
+            }),
+            Operator::Upsample { factor, source } => upsample(x, from, to, *factor, *source),
             Operator::Clamp { min, max } => x.iter().map(|x| x.max(*min).min(*max)).collect(),
             Operator::MaxPool { window } => image(to, |c, y, x_out| {
                 let mut largest = f32::NEG_INFINITY;
@@ -66,6 +91,7 @@ pub fn evaluate(graph: &Graph, inputs: &[&[f32]]) -> Vec<Vec<f32>> {
                 (sum / count) as f32
             }),
             Operator::Softmax { axis } => softmax(x, from, *axis),
+            Operator::LogSoftmax { axis } => softmax(x, from, *axis).iter().map(|p| p.ln()).collect(),
             Operator::Transpose { permutation } => {
                 let strides = strides(from);
                 (0..x.len())
@@ -112,6 +138,60 @@ fn taps(window: &Window, y: usize, x: usize, mut visit: impl FnMut(usize, usize,
 /// An element of an image, `None` in the padding.
 fn at(x: &[f32], shape: &[usize], c: usize, row: usize, column: usize) -> Option<f32> {
     (row < shape[2] && column < shape[3]).then(|| x[(c * shape[2] + row) * shape[3] + column])
+}
+
+/// Every element, by its index.
+fn gather(to: &[usize], element: impl Fn(&[usize]) -> f32) -> Vec<f32> {
+    let mut index = vec![0; to.len()];
+    (0..to.iter().product())
+        .map(|at: usize| {
+            let mut rest = at;
+            for (index, &size) in index.iter_mut().zip(to).rev() {
+                *index = rest % size;
+                rest /= size;
+            }
+            element(&index)
+        })
+        .collect()
+}
+
+/// Where an index lies in a tensor; sizes of 1 take any index.
+fn flat(index: &[usize], shape: &[usize]) -> usize {
+    index.iter().zip(shape).fold(0, |at, (&i, &size)| at * size + if size == 1 { 0 } else { i })
+}
+
+fn binary(
+    a: &[f32],
+    a_shape: &[usize],
+    b: &[f32],
+    b_shape: &[usize],
+    to: &[usize],
+    f: impl Fn(f32, f32) -> f32,
+) -> Vec<f32> {
+    gather(to, |index| f(a[flat(index, a_shape)], b[flat(index, b_shape)]))
+}
+
+fn upsample(x: &[f32], from: &[usize], to: &[usize], factor: usize, source: PixelSource) -> Vec<f32> {
+    let pixel = |c: usize, row: usize, column: usize| x[(c * from[2] + row) * from[3] + column];
+    let between = |place: usize, size: usize| {
+        let at = (place as f64 + 0.5) / factor as f64 - 0.5;
+        let share = at - at.floor();
+        let within = |index: f64| (index.max(0.0) as usize).min(size - 1);
+        [(within(at.floor()), 1.0 - share), (within(at.floor() + 1.0), share)]
+    };
+    image(to, |c, y, column| {
+        let place = y % factor * factor + column % factor;
+        match source {
+            PixelSource::Nearest => pixel(c, y / factor, column / factor),
+            PixelSource::DepthFirst => pixel(place * to[1] + c, y / factor, column / factor),
+            PixelSource::ColumnFirst => pixel(c * factor * factor + place, y / factor, column / factor),
+            PixelSource::Bilinear => {
+                let columns = between(column, from[3]);
+                let row = |y: usize| columns.iter().map(|&(x, w)| f64::from(pixel(c, y, x)) * w).sum::<f64>();
+                between(y, from[2]).iter().map(|&(y, w)| row(y) * w).sum::<f64>() as f32
+            }
+        }
+    })
 }
 
 fn softmax(x: &[f32], shape: &[usize], axis: usize) -> Vec<f32> {

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::function::Function;
+
 /// Index of a value in [`Graph::values`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ValueId(pub usize);
@@ -59,6 +61,19 @@ impl Window {
     }
 }
 
+/// Where the pixels of an enlarged image come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PixelSource {
+    /// The nearest pixel.
+    Nearest,
+    /// The four nearest pixels, linearly interpolated between pixel centres; edge pixels continue outwards.
+    Bilinear,
+    /// Channels, those of one pixel together (ONNX DepthToSpace, mode DCR).
+    DepthFirst,
+    /// Channels, those of one output channel together (ONNX DepthToSpace, mode CRD; PyTorch's pixel shuffle).
+    ColumnFirst,
+}
+
 /// What a node computes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operator {
@@ -89,8 +104,44 @@ pub enum Operator {
         /// One per channel.
         offset: Vec<f32>,
     },
-    /// Sum of two tensors of one shape.
+    /// Sum of two tensors; one of them may have size 1 where the other is larger.
     Add,
+    /// First minus second; shapes as for [`Operator::Add`].
+    Subtract,
+    /// Product, element by element; shapes as for [`Operator::Add`].
+    Multiply,
+    /// A function of each element.
+    Function(Function),
+    /// Tensors side by side along an axis.
+    Concat {
+        /// Axis, counted from the front.
+        axis: usize,
+    },
+    /// Part of a tensor.
+    Slice {
+        /// Axis, counted from the front.
+        axis: usize,
+        /// First index that is kept.
+        start: usize,
+        /// Index behind the last that is kept.
+        end: usize,
+    },
+    /// Zeros around a tensor.
+    Pad {
+        /// Axis, counted from the front.
+        axis: usize,
+        /// Zeros before the first index.
+        before: usize,
+        /// Zeros behind the last index.
+        after: usize,
+    },
+    /// Images enlarged by a factor.
+    Upsample {
+        /// Factor of height and width.
+        factor: usize,
+        /// Where pixels come from.
+        source: PixelSource,
+    },
     /// `min(max(x, min), max)`; ReLU is `[0, ∞)`, ReLU6 `[0, 6]`.
     Clamp {
         /// Lower bound, may be `-∞`.
@@ -115,6 +166,11 @@ pub enum Operator {
         /// Axis of the sum, counted from the front.
         axis: usize,
     },
+    /// `ln(exp(x) / sum(exp(x)))` along an axis.
+    LogSoftmax {
+        /// Axis of the sum, counted from the front.
+        axis: usize,
+    },
     /// Reorders axes: output axis `i` is input axis `permutation[i]`.
     Transpose {
         /// A permutation of the axes, batch included.
@@ -132,6 +188,15 @@ impl Operator {
             Operator::Dense { .. } => "Gemm",
             Operator::Affine { .. } => "Affine",
             Operator::Add => "Add",
+            Operator::Subtract => "Sub",
+            Operator::Multiply => "Mul",
+            Operator::Function(function) => function.name(),
+            Operator::Concat { .. } => "Concat",
+            Operator::Slice { .. } => "Slice",
+            Operator::Pad { .. } => "Pad",
+            Operator::Upsample { source: PixelSource::Nearest | PixelSource::Bilinear, .. } => "Resize",
+            Operator::Upsample { .. } => "DepthToSpace",
+            Operator::LogSoftmax { .. } => "LogSoftmax",
             Operator::Clamp { .. } => "Clip",
             Operator::MaxPool { .. } => "MaxPool",
             Operator::AveragePool { .. } => "AveragePool",

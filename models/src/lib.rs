@@ -6,6 +6,7 @@ pub mod evaluate;
 #[cfg(feature = "onnx")]
 pub mod execute;
 pub mod frontend;
+pub mod function;
 pub mod graph;
 #[cfg(feature = "onnx")]
 pub mod onnx;

@@ -1,6 +1,6 @@
 //! Shapes of operators: the one place that says which inputs an [`Operator`] accepts and what it gives.
 
-use crate::graph::{Graph, Operator, Window};
+use crate::graph::{Graph, Operator, PixelSource, Window};
 
 /// Largest number of elements a value may have; larger is taken for a damaged model.
 pub const MAX_ELEMENTS: usize = 1 << 31;
@@ -23,9 +23,13 @@ pub fn elements(shape: &[usize]) -> Option<usize> {
 /// Output shape of an operator for the given input shapes. `declared` is the output's shape where the operator takes it
 /// from there ([`Operator::Reshape`] alone).
 pub fn infer(operator: &Operator, inputs: &[&[usize]], declared: Option<&[usize]>) -> Result<Vec<usize>, ShapeError> {
-    let arity = if matches!(operator, Operator::Add) { 2 } else { 1 };
-    if inputs.len() != arity {
-        return fail(format!("takes {arity} inputs, has {}", inputs.len()));
+    let arity = match operator {
+        Operator::Add | Operator::Subtract | Operator::Multiply => 2..=2,
+        Operator::Concat { .. } => 1..=usize::MAX,
+        _ => 1..=1,
+    };
+    if !arity.contains(&inputs.len()) {
+        return fail(format!("takes {} inputs, has {}", arity.start(), inputs.len()));
     }
     let x = inputs[0];
     let shape = match operator {
@@ -68,13 +72,51 @@ pub fn infer(operator: &Operator, inputs: &[&[usize]], declared: Option<&[usize]
             lengths("offsets", offset.len(), channels)?;
             x.to_vec()
         }
-        Operator::Add => {
-            if x != inputs[1] {
-                return fail(format!("inputs {x:?} and {:?} differ", inputs[1]));
+        Operator::Add | Operator::Subtract | Operator::Multiply => broadcast(x, inputs[1])?,
+        Operator::Clamp { .. } | Operator::Function(_) => x.to_vec(),
+        Operator::Concat { axis } => {
+            let mut shape = x.to_vec();
+            for other in &inputs[1..] {
+                let beside = other.len() == x.len() && (0..x.len()).all(|d| d == *axis || other[d] == x[d]);
+                match shape.get_mut(*axis).and_then(|size| size.checked_add(*other.get(*axis)?).map(|sum| (size, sum)))
+                {
+                    Some((size, sum)) if beside => *size = sum,
+                    _ => return fail(format!("inputs {x:?} and {other:?} along axis {axis}")),
+                }
             }
-            x.to_vec()
+            shape
         }
-        Operator::Clamp { .. } => x.to_vec(),
+        Operator::Slice { axis, start, end } => {
+            if start >= end || x.get(*axis).is_none_or(|size| end > size) {
+                return fail(format!("{start}..{end} along axis {axis} of input {x:?}"));
+            }
+            let mut shape = x.to_vec();
+            shape[*axis] = end - start;
+            shape
+        }
+        Operator::Pad { axis, before, after } => {
+            let mut shape = x.to_vec();
+            let padded = shape.get(*axis).and_then(|size| size.checked_add(*before)?.checked_add(*after));
+            let (Some(padded), Some(size)) = (padded, shape.get_mut(*axis)) else {
+                return fail(format!("{before} and {after} zeros along axis {axis} of input {x:?}"));
+            };
+            *size = padded;
+            shape
+        }
+        Operator::Upsample { factor, source } => {
+            let [batch, channels, height, width] = image(x)?;
+            let block = match source {
+                PixelSource::Nearest | PixelSource::Bilinear => Some(1),
+                PixelSource::DepthFirst | PixelSource::ColumnFirst => factor.checked_mul(*factor),
+            };
+            let sizes = height.checked_mul(*factor).zip(width.checked_mul(*factor));
+            match (block, sizes) {
+                (Some(block), Some((height, width))) if block > 0 && channels % block == 0 => {
+                    vec![batch, channels / block, height, width]
+                }
+                _ => return fail(format!("factor {factor} and input {x:?}")),
+            }
+        }
         Operator::MaxPool { window } | Operator::AveragePool { window, .. } => {
             let [batch, channels, height, width] = image(x)?;
             if (0..2).any(|a| window.pads[a] >= window.kernel[a] || window.pads[a + 2] >= window.kernel[a]) {
@@ -83,7 +125,7 @@ pub fn infer(operator: &Operator, inputs: &[&[usize]], declared: Option<&[usize]
             let [height, width] = slide(window, [height, width])?;
             vec![batch, channels, height, width]
         }
-        Operator::Softmax { axis } => {
+        Operator::Softmax { axis } | Operator::LogSoftmax { axis } => {
             if *axis >= x.len() {
                 return fail(format!("axis {axis} of input {x:?}"));
             }
@@ -144,6 +186,16 @@ pub fn check(graph: &Graph) -> Result<(), ShapeError> {
     match graph.outputs.iter().find(|o| known.get(o.0) != Some(&true)) {
         Some(output) => fail(format!("graph output {} is never computed", output.0)),
         None => Ok(()),
+    }
+}
+
+/// The shape of two tensors of one rank, where one has size 1 wherever they differ.
+fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, ShapeError> {
+    let larger = |a: &[usize], b: &[usize]| a.len() == b.len() && a.iter().zip(b).all(|(&a, &b)| a == b || b == 1);
+    match (larger(a, b), larger(b, a)) {
+        (true, _) => Ok(a.to_vec()),
+        (_, true) => Ok(b.to_vec()),
+        _ => fail(format!("inputs {a:?} and {b:?} differ")),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::schedule::geometry;
 use residua::operators::{OPERATORS, depthwise_scratch_words, windows};
 use residua::plan::format::{NONE, NONE_16, StepRecord};
 use residua::requantize::HIGH_WORD_SHIFT;
+use residua_models::graph::PixelSource;
 
 /// A layer that has no integer form.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -80,11 +81,18 @@ fn activations(rows: &RowGraph, ranges: &Ranges) -> Vec<QValue> {
     for node in &rows.nodes {
         match &node.operator {
             RowOperator::Softmax => (values[node.output].scale, values[node.output].zero_point) = (1.0 / 256.0, -128),
-            RowOperator::MaxPool => {
+            // These move elements and leave them as they are.
+            RowOperator::MaxPool | RowOperator::Channels { .. } | RowOperator::Upsample { .. } => {
                 let input = values[node.inputs[0]].clone();
                 (values[node.output].scale, values[node.output].zero_point) = (input.scale, input.zero_point);
             }
             _ => {}
+        }
+    }
+    for node in rows.nodes.iter().rev().filter(|n| n.operator == RowOperator::Concat) {
+        let (part, whole) = (node.inputs[0], node.output);
+        if rows.values[part].source == rows.values[whole].source {
+            (values[part].scale, values[part].zero_point) = (values[whole].scale, values[whole].zero_point);
         }
     }
     values
@@ -120,6 +128,7 @@ struct Form {
     constants: Constants,
     sums: usize,
     groups: usize,
+    upsampling: usize,
 }
 
 impl Quantizer<'_> {
@@ -146,23 +155,30 @@ impl Quantizer<'_> {
                 let weights = pack::dense(&channels, self.input().row_len());
                 let constants = Constants { weights, ..Constants::default() };
                 let sums = bias.len();
-                Form { operator: "Dense", shift: HIGH_WORD_SHIFT, parameters: [0; 2], constants, sums, groups: 0 }
+                Form {
+                    operator: "Dense",
+                    shift: HIGH_WORD_SHIFT,
+                    parameters: [0; 2],
+                    constants,
+                    sums,
+                    groups: 0,
+                    upsampling: 1,
+                }
             }
-            RowOperator::Add => self.add()?,
+            RowOperator::Add { signs } => self.combine("Add", *signs, 1 << 21)?,
+            RowOperator::Concat => self.combine("Concat", [1.0, 1.0], 1 << 22)?,
+            RowOperator::Multiply => self.multiply()?,
+            RowOperator::Channels { start } => {
+                Form { parameters: [*start, 0], ..self.bare("Channels", Constants::default()) }
+            }
+            RowOperator::Upsample { factor, source } => self.upsample(*factor, *source)?,
+            RowOperator::Function(function) => self.table(|x| function.apply(x)),
             RowOperator::MaxPool => self.bare("MaxPool", Constants::default()),
             RowOperator::AveragePool { count_include_pad } => self.average_pool(*count_include_pad)?,
             RowOperator::Affine { scale, offset } => self.affine(scale, offset)?,
-            RowOperator::Clamp => {
-                let table = |q: i8| self.output().quantize(self.clamped(self.input().dequantize(q)));
-                let weights = (-128..=127).map(|q| table(q) as u8).collect();
-                self.bare("Table", Constants { weights, ..Constants::default() })
-            }
-            RowOperator::Softmax => {
-                let scale = f64::from(self.input().scale);
-                let exponential = |d: i32| (65535.0 * (-f64::from(d) * scale).exp()).round() as u16;
-                let weights = (0..256).flat_map(|d| exponential(d).to_le_bytes()).collect();
-                self.bare("Softmax", Constants { weights, ..Constants::default() })
-            }
+            RowOperator::Clamp => self.table(|x| x),
+            RowOperator::Softmax => self.bare("Softmax", self.exponentials()),
+            RowOperator::LogSoftmax => self.log_softmax()?,
         };
         let [min, max] = node.clamp.map(|bound| i16::from(self.output().quantize(bound)));
         let window = &node.window;
@@ -190,6 +206,7 @@ impl Quantizer<'_> {
             kernel_columns: small("kernel width", window.kernel[1])?,
             stride_rows: small("stride", window.strides[0])?,
             stride_columns: small("stride", window.strides[1])?,
+            upsampling: small("factor", form.upsampling)?,
             dilation_rows: small("dilation", window.dilations[0])?,
             dilation_columns: small("dilation", window.dilations[1])?,
             pad_top: small("padding", window.pads[0])?,
@@ -228,7 +245,7 @@ impl Quantizer<'_> {
     }
 
     fn bare(&self, operator: &'static str, constants: Constants) -> Form {
-        Form { operator, shift: 1, parameters: [0; 2], constants, sums: 0, groups: 0 }
+        Form { operator, shift: 1, parameters: [0; 2], constants, sums: 0, groups: 0, upsampling: 1 }
     }
 
     fn convolution(
@@ -249,11 +266,19 @@ impl Quantizer<'_> {
         if groups > 1 && groups == channels_in && bias.len() == channels_in {
             let constants = Constants { weights: pack::taps(&channels), padding, ..Constants::default() };
             let shift = HIGH_WORD_SHIFT;
-            return Ok(Form { operator: "Depthwise", shift, parameters: [0; 2], constants, sums: 0, groups: 0 });
+            return Ok(Form {
+                operator: "Depthwise",
+                shift,
+                parameters: [0; 2],
+                constants,
+                sums: 0,
+                groups: 0,
+                upsampling: 1,
+            });
         }
         let (operator, groups) = if groups == 1 && point { ("Pointwise", 0) } else { ("Convolution", groups) };
         let constants = Constants { weights: pack::groups(&channels, groups.max(1)), padding, ..Constants::default() };
-        Ok(Form { operator, shift: HIGH_WORD_SHIFT, parameters: [0; 2], constants, sums: 0, groups })
+        Ok(Form { operator, shift: HIGH_WORD_SHIFT, parameters: [0; 2], constants, sums: 0, groups, upsampling: 1 })
     }
 
     /// Integers of each output channel, for weights whose output channel is outermost.
@@ -307,12 +332,60 @@ impl Quantizer<'_> {
         Ok((factors.iter().map(|f| (f * scale).round().max(1.0) as i32).collect(), shift))
     }
 
-    fn add(&self) -> Result<Form, QuantizeError> {
-        let (a, b) = (self.input(), &self.values[self.node.inputs[1]]);
-        let factors = [a, b].map(|v| f64::from(v.scale) / f64::from(self.output().scale));
-        let (parameters, shift) = self.small_multipliers(&factors, f64::from(1 << 21), &[], 0.0)?;
+    /// Both inputs brought to the output's scale.
+    fn combine(&self, operator: &'static str, signs: [f32; 2], limit: i32) -> Result<Form, QuantizeError> {
+        let values = [self.input(), &self.values[self.node.inputs[1]]];
+        let out = f64::from(self.output().scale);
+        let factor = |i: usize| f64::from(signs[i]) * f64::from(values[i].scale) / out;
+        let (parameters, shift) = self.small_multipliers(&[factor(0), factor(1)], limit.into(), &[], 0.0)?;
         let parameters = [parameters[0], parameters[1]];
-        Ok(Form { operator: "Add", shift, parameters, constants: Constants::default(), sums: 0, groups: 0 })
+        Ok(Form { shift, parameters, ..self.bare(operator, Constants::default()) })
+    }
+
+    fn multiply(&self) -> Result<Form, QuantizeError> {
+        let scales = f64::from(self.input().scale) * f64::from(self.values[self.node.inputs[1]].scale);
+        let (multipliers, shift) = self.multipliers(&[scales / f64::from(self.output().scale)])?;
+        Ok(Form { shift, parameters: [multipliers[0], 0], ..self.bare("Multiply", Constants::default()) })
+    }
+
+    fn upsample(&self, factor: usize, source: PixelSource) -> Result<Form, QuantizeError> {
+        let upsampling = factor;
+        let code = match source {
+            PixelSource::Nearest => 0,
+            PixelSource::DepthFirst => 1,
+            PixelSource::ColumnFirst => 2,
+            PixelSource::Bilinear => {
+                let weights = (4 * factor * factor) as f64;
+                let (multipliers, shift) = self.multipliers(&[1.0 / weights])?;
+                let parameters = [multipliers[0], 0];
+                return Ok(Form { shift, parameters, upsampling, ..self.bare("Bilinear", Constants::default()) });
+            }
+        };
+        Ok(Form { parameters: [code, 0], upsampling, ..self.bare("Upsample", Constants::default()) })
+    }
+
+    /// A function of one element, bounds included.
+    fn table(&self, function: impl Fn(f32) -> f32) -> Form {
+        let entry = |q: i8| self.output().quantize(self.clamped(function(self.input().dequantize(q))));
+        let weights = (-128..=127).map(|q| entry(q) as u8).collect();
+        self.bare("Table", Constants { weights, ..Constants::default() })
+    }
+
+    /// `e^−d` for each distance from the largest input.
+    fn exponentials(&self) -> Constants {
+        let scale = f64::from(self.input().scale);
+        let exponential = |d: i32| (65535.0 * (-f64::from(d) * scale).exp()).round() as u16;
+        Constants { weights: (0..256).flat_map(|d| exponential(d).to_le_bytes()).collect(), ..Constants::default() }
+    }
+
+    fn log_softmax(&self) -> Result<Form, QuantizeError> {
+        let out = f64::from(self.output().scale);
+        // The logarithm's multiplier may be eight times as large as that of the distance.
+        let factors = [f64::from(self.input().scale) / out, 1.0 / out / 8.0];
+        let (_, shift) = self.small_multipliers(&factors, f64::from(1 << 22), &[], 0.0)?;
+        let unit = f64::from(shift).exp2();
+        let parameters = [factors[0], factors[1] * 8.0].map(|f| (f * unit).round() as i32);
+        Ok(Form { shift, parameters, ..self.bare("LogSoftmax", self.exponentials()) })
     }
 
     /// Integers for factors and offsets at the largest shift (up to 30) for which they stay within the limits.
@@ -351,7 +424,7 @@ impl Quantizer<'_> {
             .map(|(&m, &o)| (f64::from(o) / out * unit).round() as i32 - i32::from(input.zero_point) * m);
         let numbers = exact.chain(multipliers.iter().copied()).collect();
         let constants = Constants { channel_parameters: numbers, ..Constants::default() };
-        Ok(Form { operator: "Affine", shift, parameters: [0; 2], constants, sums: 0, groups: 0 })
+        Ok(Form { operator: "Affine", shift, parameters: [0; 2], constants, sums: 0, groups: 0, upsampling: 1 })
     }
 
     fn average_pool(&self, count_include_pad: bool) -> Result<Form, QuantizeError> {
@@ -373,6 +446,7 @@ impl Quantizer<'_> {
             constants: Constants { channel_parameters: multipliers, ..Constants::default() },
             sums,
             groups: 0,
+            upsampling: 1,
         })
     }
 }
@@ -409,6 +483,12 @@ mod tests {
             "Affine",
             "Table",
             "Softmax",
+            "Multiply",
+            "Concat",
+            "Channels",
+            "Upsample",
+            "Bilinear",
+            "LogSoftmax",
         ] {
             assert!(code(name) > 0, "{name}");
         }

@@ -14,7 +14,8 @@ use tract_onnx::pb::{
 use super::EXPORT_OPSET;
 use std::collections::HashSet;
 
-use crate::graph::{Graph, Node, Operator, ValueId, Window};
+use crate::function::Function;
+use crate::graph::{Graph, Node, Operator, PixelSource, ValueId, Window};
 
 /// Version of the file format that goes with [`EXPORT_OPSET`].
 const IR_VERSION: i64 = 8;
@@ -119,9 +120,43 @@ impl Exporter<'_> {
                 let offset = self.constant(&output, "offset", &channel_shape(offset.len(), rank), offset);
                 self.push("Add", &node.name, &[&scaled, &offset], &output, vec![]);
             }
-            Operator::Add => {
+            Operator::Add | Operator::Subtract | Operator::Multiply => {
                 let second = self.names[node.inputs[1].0].clone();
-                self.push("Add", &node.name, &[&input, &second], &output, vec![]);
+                self.push(node.operator.name(), &node.name, &[&input, &second], &output, vec![]);
+            }
+            Operator::Function(function) => self.function(&node.name, function, &input, &output),
+            Operator::Concat { axis } => {
+                let inputs: Vec<String> = node.inputs.iter().map(|i| self.names[i.0].clone()).collect();
+                let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+                self.push("Concat", &node.name, &inputs, &output, vec![int("axis", *axis)]);
+            }
+            Operator::Slice { axis, start, end } => {
+                let numbers = [("starts", *start), ("ends", *end), ("axes", *axis)];
+                let [starts, ends, axes] = numbers.map(|(what, number)| self.integers(&output, what, &[number]));
+                self.push("Slice", &node.name, &[&input, &starts, &ends, &axes], &output, vec![]);
+            }
+            Operator::Pad { axis, before, after } => {
+                let mut pads = vec![0; 2 * rank];
+                (pads[*axis], pads[rank + axis]) = (*before, *after);
+                let pads = self.integers(&output, "pads", &pads);
+                self.push("Pad", &node.name, &[&input, &pads], &output, vec![]);
+            }
+            Operator::Upsample { factor, source: source @ (PixelSource::DepthFirst | PixelSource::ColumnFirst) } => {
+                let mode = if *source == PixelSource::DepthFirst { "DCR" } else { "CRD" };
+                let attributes = vec![int("blocksize", *factor), text("mode", mode)];
+                self.push("DepthToSpace", &node.name, &[&input], &output, attributes);
+            }
+            Operator::Upsample { factor, source } => {
+                let scales = self.constant(&output, "scales", &[4], &[1.0, 1.0, *factor as f32, *factor as f32]);
+                let attributes = match source {
+                    PixelSource::Bilinear => vec![text("mode", "linear")],
+                    _ => vec![
+                        text("mode", "nearest"),
+                        text("coordinate_transformation_mode", "asymmetric"),
+                        text("nearest_mode", "floor"),
+                    ],
+                };
+                self.push("Resize", &node.name, &[&input, "", &scales], &output, attributes);
             }
             Operator::Clamp { min, max } if *min == 0.0 && *max == f32::INFINITY => {
                 self.push("Relu", &node.name, &[&input], &output, vec![]);
@@ -144,19 +179,14 @@ impl Exporter<'_> {
             Operator::Softmax { axis } => {
                 self.push("Softmax", &node.name, &[&input], &output, vec![int("axis", *axis)]);
             }
+            Operator::LogSoftmax { axis } => {
+                self.push("LogSoftmax", &node.name, &[&input], &output, vec![int("axis", *axis)]);
+            }
             Operator::Transpose { permutation } => {
                 self.push("Transpose", &node.name, &[&input], &output, vec![ints("perm", permutation)]);
             }
             Operator::Reshape => {
-                let shape = self.graph.value(node.output).shape.iter().map(|&d| d as i64).collect::<Vec<_>>();
-                let name = format!("{output}/shape");
-                self.constants.push(TensorProto {
-                    name: name.clone(),
-                    dims: vec![shape.len() as i64],
-                    data_type: DataType::Int64 as i32,
-                    raw_data: shape.iter().flat_map(|d| d.to_le_bytes()).collect(),
-                    ..TensorProto::default()
-                });
+                let name = self.integers(&output, "shape", &self.graph.value(node.output).shape);
                 self.push("Reshape", &node.name, &[&input, &name], &output, vec![]);
             }
         }
@@ -176,6 +206,62 @@ impl Exporter<'_> {
         let result = format!("{output}/{what}ed");
         self.push(operator, &result, &[input, &constant], &result, vec![]);
         result
+    }
+
+    /// The nodes of a function of one element.
+    fn function(&mut self, name: &str, function: &Function, input: &str, output: &str) {
+        let scalar = |exporter: &mut Self, what: &str, number: f32| exporter.constant(output, what, &[], &[number]);
+        let attributes = match function {
+            Function::HardSigmoid { alpha, beta } => vec![float("alpha", *alpha), float("beta", *beta)],
+            Function::LeakyRelu { slope } => vec![float("alpha", *slope)],
+            Function::Elu { alpha } => vec![float("alpha", *alpha)],
+            _ => vec![],
+        };
+        match function {
+            Function::Linear { scale, offset } => {
+                let scaled = format!("{output}/scaled");
+                let [scale, offset] = [("scale", *scale), ("offset", *offset)].map(|(w, n)| scalar(self, w, n));
+                self.push("Mul", &scaled, &[input, &scale], &scaled, vec![]);
+                self.push("Add", name, &[&scaled, &offset], output, vec![]);
+            }
+            Function::Step { threshold } => {
+                let (threshold, greater) = (scalar(self, "threshold", *threshold), format!("{output}/greater"));
+                self.push("Greater", &greater, &[input, &threshold], &greater, vec![]);
+                self.push("Cast", name, &[&greater], output, vec![int("to", DataType::Float as usize)]);
+            }
+            Function::TimesInput(function) => {
+                let factor = format!("{output}/factor");
+                self.function(&factor, function, input, &factor);
+                self.push("Mul", name, &[input, &factor], output, vec![]);
+            }
+            Function::Chain(functions) => {
+                let mut input = input.to_string();
+                for (index, function) in functions.iter().enumerate() {
+                    let last = index + 1 == functions.len();
+                    let next = if last { output.to_string() } else { format!("{output}/{index}") };
+                    self.function(if last { name } else { &next }, function, &input, &next);
+                    input = next;
+                }
+            }
+            Function::SquareRoot => {
+                let positive = format!("{output}/positive");
+                self.push("Relu", &positive, &[input], &positive, vec![]);
+                self.push("Sqrt", name, &[&positive], output, vec![]);
+            }
+            _ => self.push(function.name(), name, &[input], output, attributes),
+        }
+    }
+
+    fn integers(&mut self, owner: &str, what: &str, numbers: &[usize]) -> String {
+        let name = format!("{owner}/{what}");
+        self.constants.push(TensorProto {
+            name: name.clone(),
+            dims: vec![numbers.len() as i64],
+            data_type: DataType::Int64 as i32,
+            raw_data: numbers.iter().flat_map(|&n| (n as i64).to_le_bytes()).collect(),
+            ..TensorProto::default()
+        });
+        name
     }
 
     fn constant(&mut self, owner: &str, what: &str, shape: &[usize], data: &[f32]) -> String {
@@ -235,6 +321,15 @@ fn window_attributes(window: &Window) -> Vec<AttributeProto> {
 fn int(name: &str, value: usize) -> AttributeProto {
     let i = value as i64;
     AttributeProto { name: name.into(), r#type: AttributeType::Int as i32, i, ..AttributeProto::default() }
+}
+
+fn float(name: &str, f: f32) -> AttributeProto {
+    AttributeProto { name: name.into(), r#type: AttributeType::Float as i32, f, ..AttributeProto::default() }
+}
+
+fn text(name: &str, value: &str) -> AttributeProto {
+    let s = value.as_bytes().to_vec();
+    AttributeProto { name: name.into(), r#type: AttributeType::String as i32, s, ..AttributeProto::default() }
 }
 
 fn ints(name: &str, values: &[usize]) -> AttributeProto {

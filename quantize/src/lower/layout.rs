@@ -59,6 +59,12 @@ impl Layout {
             && within(3, Axis::Column)
     }
 
+    /// Whether two layouts are the same on the dimensions for which a condition holds.
+    pub fn agrees_where(&self, other: &Self, condition: impl Fn(usize) -> bool) -> bool {
+        let dims = self.0.iter().zip(&other.0).enumerate();
+        self.0.len() == other.0.len() && dims.into_iter().all(|(d, (a, b))| !condition(d) || a == b)
+    }
+
     /// Whether a dimension is the channels and no other axis.
     pub fn is_channel(&self, dimension: usize) -> bool {
         self.0.get(dimension).is_some_and(|d| d.iter().all(|&a| a == Axis::Channel))

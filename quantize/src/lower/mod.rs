@@ -4,7 +4,8 @@
 mod layout;
 
 use layout::{Axis, Layout};
-use residua_models::graph::{Graph, Node, Operator, ValueId, Window};
+use residua_models::function::Function;
+use residua_models::graph::{Graph, Node, Operator, PixelSource, ValueId, Window};
 
 /// A model whose form the row engine cannot run.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -96,8 +97,29 @@ pub enum RowOperator {
         /// One per output.
         bias: Vec<f32>,
     },
-    /// Sum of both inputs.
-    Add,
+    /// Weighted sum of both inputs; the second may have size 1 on some axes.
+    Add {
+        /// Factors of the inputs: 1 or −1.
+        signs: [f32; 2],
+    },
+    /// Product of both inputs; the second may have size 1 on some axes.
+    Multiply,
+    /// Both inputs side by side along the channels.
+    Concat,
+    /// Channels from one on; those that the input lacks are zero.
+    Channels {
+        /// First channel, negative where zeros come first.
+        start: i32,
+    },
+    /// More rows and columns.
+    Upsample {
+        /// Factor of both.
+        factor: usize,
+        /// Where pixels come from.
+        source: PixelSource,
+    },
+    /// A function of each element.
+    Function(Function),
     /// Maximum over the window.
     MaxPool,
     /// Mean over the window.
@@ -116,6 +138,23 @@ pub enum RowOperator {
     Clamp,
     /// Softmax over channels.
     Softmax,
+    /// Logarithm of the softmax over channels.
+    LogSoftmax,
+}
+
+impl RowOperator {
+    /// Whether the operator's arithmetic ends in bounds of its own, so that a clamp can join it.
+    fn has_bounds(&self) -> bool {
+        !matches!(
+            self,
+            Self::MaxPool
+                | Self::Softmax
+                | Self::LogSoftmax
+                | Self::Concat
+                | Self::Channels { .. }
+                | Self::Upsample { .. }
+        )
+    }
 }
 
 /// An operation on rows.
@@ -249,6 +288,7 @@ impl Lowering<'_> {
         }
         let Some(first) = places.first().cloned() else { return Err(fail("there is no input", "at least one input")) };
         let image = || first.layout.is_image();
+        const PAIR: &str = "two tensors of one layout, one of which may have size 1 on some axes";
         const NCHW: &str = "a tensor of shape [1, channels, height, width]";
         match &node.operator {
             Operator::Convolution { weight, bias, window, groups, pad_value } => {
@@ -290,12 +330,42 @@ impl Lowering<'_> {
                 let operator = RowOperator::Affine { scale: scale.clone(), offset: offset.clone() };
                 self.push(node, operator, &[first.value], POINT, first.layout);
             }
-            Operator::Add => {
-                let same = places.len() == 2 && places[1].layout == first.layout;
-                if !same || self.rows.values[first.value].shape != self.rows.values[places[1].value].shape {
-                    return Err(fail("the inputs differ in shape or layout", "two tensors of one shape"));
+            Operator::Add => self.pair(node, &places, |signs| RowOperator::Add { signs }).map_err(|e| fail(e, PAIR))?,
+            Operator::Subtract => {
+                self.pair(node, &places, |[a, b]| RowOperator::Add { signs: [a, -b] }).map_err(|e| fail(e, PAIR))?
+            }
+            Operator::Multiply => self.pair(node, &places, |_| RowOperator::Multiply).map_err(|e| fail(e, PAIR))?,
+            Operator::Function(function) => {
+                self.push(node, RowOperator::Function(function.clone()), &[first.value], POINT, first.layout);
+            }
+            Operator::Concat { axis } => {
+                if places.iter().any(|p| p.layout != first.layout || !p.layout.is_channel(*axis)) {
+                    return Err(fail("the axis is not the channels, or layouts differ", "concatenation of channels"));
                 }
-                self.push(node, RowOperator::Add, &[first.value, places[1].value], POINT, first.layout);
+                self.concat(node, &places);
+            }
+            Operator::Slice { axis, start, .. } => {
+                if !first.layout.is_channel(*axis) {
+                    return Err(fail("the axis is not the channels", "a slice of channels"));
+                }
+                let start = i32::try_from(*start).unwrap_or(i32::MAX);
+                self.push(node, RowOperator::Channels { start }, &[first.value], POINT, first.layout);
+            }
+            Operator::Pad { axis, before, .. } => {
+                if !first.layout.is_channel(*axis) {
+                    return Err(fail("the axis is not the channels", "padding of channels"));
+                }
+                let start = i32::try_from(*before).unwrap_or(i32::MAX);
+                self.push(node, RowOperator::Channels { start: -start }, &[first.value], POINT, first.layout);
+            }
+            Operator::Upsample { factor, source } => {
+                if !image() {
+                    return Err(fail("the input is not an image", NCHW));
+                }
+                let operator = RowOperator::Upsample { factor: *factor, source: *source };
+                let between = Window { kernel: [3, 3], pads: [1; 4], ..POINT };
+                let window = if *source == PixelSource::Bilinear { between } else { POINT };
+                self.push(node, operator, &[first.value], window, Layout::image());
             }
             Operator::Clamp { min, max } => {
                 if !self.join_clamp(node, first.value, [*min, *max]) {
@@ -314,11 +384,13 @@ impl Lowering<'_> {
             Operator::MaxPool { .. } | Operator::AveragePool { .. } => {
                 return Err(fail("the input is not an image", NCHW));
             }
-            Operator::Softmax { axis } => {
+            Operator::Softmax { axis } | Operator::LogSoftmax { axis } => {
                 if !first.layout.is_channel(*axis) {
                     return Err(fail("the axis is not the channels", "softmax over the channels of each pixel"));
                 }
-                self.push(node, RowOperator::Softmax, &[first.value], POINT, first.layout);
+                let is_log = matches!(node.operator, Operator::LogSoftmax { .. });
+                let operator = if is_log { RowOperator::LogSoftmax } else { RowOperator::Softmax };
+                self.push(node, operator, &[first.value], POINT, first.layout);
             }
             Operator::Transpose { permutation } => {
                 let layout = first.layout.transposed(permutation);
@@ -335,6 +407,50 @@ impl Lowering<'_> {
         Ok(())
     }
 
+    /// A node of two inputs of which the second may have size 1 where the first is larger; `operator` is given the order of
+    /// signs after the larger has come first.
+    fn pair(
+        &mut self,
+        node: &Node,
+        places: &[Place],
+        operator: impl Fn([f32; 2]) -> RowOperator,
+    ) -> Result<(), &'static str> {
+        let [a, b] = places else { return Err("there are not two inputs") };
+        let shape = |i: usize| self.graph.value(node.inputs[i]).shape.clone();
+        let out = &self.graph.value(node.output).shape;
+        let (first, second, swapped) = if shape(0) == *out { (a, b, false) } else { (b, a, true) };
+        let narrow = shape(usize::from(!swapped));
+        if !first.layout.agrees_where(&second.layout, |d| narrow.get(d) != Some(&1)) {
+            return Err("the layouts of the inputs differ");
+        }
+        let sizes = [first, second].map(|p| self.rows.values[p.value].shape);
+        if (0..3).any(|d| sizes[1][d] != 1 && sizes[1][d] != sizes[0][d]) {
+            return Err("the inputs differ along part of an axis");
+        }
+        let (values, layout) = ([first.value, second.value], first.layout.clone());
+        let operator = match operator([1.0, 1.0]) {
+            RowOperator::Add { signs: [a, b] } if swapped => RowOperator::Add { signs: [b, a] },
+            other => other,
+        };
+        self.push(node, operator, &values, POINT, layout);
+        Ok(())
+    }
+
+    /// Concatenation, two at a time: what has come together before the last is a prefix of the output's channels.
+    fn concat(&mut self, node: &Node, places: &[Place]) {
+        let layout = places[0].layout.clone();
+        let mut value = places[0].value;
+        for (index, place) in places.iter().enumerate().skip(1) {
+            let inputs = [value, place.value];
+            self.push(node, RowOperator::Concat, &inputs, POINT, layout.clone());
+            value = self.rows.values.len() - 1;
+            let channels = inputs.map(|v| self.rows.values[v].shape[2]);
+            if index + 1 < places.len() {
+                self.rows.values[value].shape[2] = channels[0] + channels[1];
+            }
+        }
+    }
+
     /// The node's output is its input under another name.
     fn alias(&mut self, node: &Node, place: Place, layout: Layout) {
         self.places[node.output.0] = Some(Place { layout, ..place });
@@ -348,8 +464,7 @@ impl Lowering<'_> {
             return false;
         }
         let producer = self.rows.nodes.iter_mut().find(|n| n.output == value);
-        let Some(producer) = producer.filter(|p| !matches!(p.operator, RowOperator::MaxPool | RowOperator::Softmax))
-        else {
+        let Some(producer) = producer.filter(|p| p.operator.has_bounds()) else {
             return false;
         };
         producer.clamp = [producer.clamp[0].max(clamp[0]), producer.clamp[1].min(clamp[1]).max(clamp[0])];

@@ -95,7 +95,7 @@ impl<'a> Replay<'a> {
         let as_window = (s.inputs[0] == value).then(|| {
             if s.sums > 0 { self.consumed[step] } else { self.wiring.geometries[step].first_row(y).max(0) as u32 }
         });
-        let as_second = s.inputs[1..].contains(&value).then_some(y);
+        let as_second = s.inputs[1..].contains(&value).then(|| y.min(self.wiring.rows(value) - 1));
         as_window.into_iter().chain(as_second).min()
     }
 
@@ -113,7 +113,7 @@ impl<'a> Replay<'a> {
             return available > self.consumed[step];
         }
         self.wiring.geometries[step].last_row(y).is_none_or(|last| available > last)
-            && s.inputs[1..].iter().all(|&v| self.produced[v] > y)
+            && s.inputs[1..].iter().all(|&v| self.produced[v] > y.min(self.wiring.rows(v) - 1))
     }
 
     /// Computes a row or takes one into the sums; whether a row was emitted.

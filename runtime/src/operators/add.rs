@@ -32,7 +32,13 @@ impl Add {
         requantizer: Requantizer,
     ) -> Option<Self> {
         let bounded = multipliers.iter().all(|m| (-MAX_MULTIPLIER..=MAX_MULTIPLIER).contains(m));
-        (geometry.is_elementwise() && bounded).then_some(Self { geometry, pairing, zero_points, multipliers, requantizer })
+        (geometry.is_elementwise() && bounded).then_some(Self {
+            geometry,
+            pairing,
+            zero_points,
+            multipliers,
+            requantizer,
+        })
     }
 
     pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {

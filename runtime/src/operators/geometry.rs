@@ -59,7 +59,8 @@ impl Geometry {
                 return None;
             }
             // The last window starts inside the input (or before it), the first ends inside it or behind.
-            let last_start = u64::from(size_out.checked_sub(1)?.checked_div(geometry.upsampling)?).checked_mul(stride.into())?;
+            let last_start =
+                u64::from(size_out.checked_sub(1)?.checked_div(geometry.upsampling)?).checked_mul(stride.into())?;
             let extent = (kernel as u64).checked_sub(1)?.checked_mul(dilation.into())?.checked_add(1)?;
             if last_start >= u64::from(size_in).checked_add(pad.into())? || extent <= u64::from(pad) {
                 return None;
@@ -125,13 +126,7 @@ impl Geometry {
     /// The window of output row `y` over a whole input tensor (and a whole second one).
     pub fn window<'a>(&self, input: &'a [i8], second: Option<Rows<'a>>, y: u32) -> RowWindow<'a> {
         let [dilation, _] = self.dilation;
-        RowWindow {
-            input: Rows::whole(input, self.row_in()),
-            second,
-            row: y,
-            first: self.first_row(y),
-            dilation,
-        }
+        RowWindow { input: Rows::whole(input, self.row_in()), second, row: y, first: self.first_row(y), dilation }
     }
 
     /// Element `[y, x, c]` of a whole input tensor; `None` in the padding.

@@ -47,8 +47,7 @@ impl<'p> LogSoftmax<'p> {
         let table = context.plan.constants_u16(context.step.weights, 256);
         let table = table.and_then(|t| t.first_chunk()).ok_or(PlanError::Constants(context.index))?;
         let multipliers = [context.step.first_parameter, context.step.second_parameter];
-        Self::new(geometry, table, multipliers, context.requantizer()?)
-            .ok_or(PlanError::Requantization(context.index))
+        Self::new(geometry, table, multipliers, context.requantizer()?).ok_or(PlanError::Requantization(context.index))
     }
 
     /// `L · n / 2^16`, rounded.

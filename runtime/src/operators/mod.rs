@@ -7,6 +7,7 @@
 mod add;
 mod affine;
 mod average_pool;
+mod bilinear;
 mod channels;
 mod concat;
 mod convolution;
@@ -32,12 +33,13 @@ pub mod windows;
 pub use add::Add;
 pub use affine::Affine;
 pub use average_pool::AveragePool;
+pub use bilinear::Bilinear;
 pub use channels::Channels;
 pub use concat::Concat;
 pub use convolution::Convolution;
 pub use dense::Dense;
-pub use log_softmax::LogSoftmax;
 pub use depthwise::{Depthwise, depthwise_scratch_words};
+pub use log_softmax::LogSoftmax;
 pub use max_pool::MaxPool;
 pub use mean::Mean;
 pub use mean_pool::MeanPool;
@@ -188,6 +190,8 @@ operators! {
     15 "Upsample" "upsample" Upsample window Upsample,
     /// Logarithm of the softmax.
     16 "LogSoftmax" "log-softmax" LogSoftmax window LogSoftmax<'p>,
+    /// More rows and columns, interpolated.
+    17 "Bilinear" "bilinear" Bilinear window Bilinear,
 }
 
 impl Operator<'_> {

@@ -5,25 +5,64 @@ use crate::graph::{Operator, ValueId};
 use crate::onnx::constant::Constant;
 
 pub(super) fn add(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
-    if let (Some(Operand::Value(a)), Some(Operand::Value(b))) = (call.operand(0), call.operand(1)) {
-        if builder.shape(a) != builder.shape(b) {
-            let shapes = format!("inputs of shapes {:?} and {:?}", builder.shape(a), builder.shape(b));
-            return Err(unsupported(shapes, "two tensors of one shape, or a constant a channel"));
-        }
-        return Ok(vec![builder.emit(call, Operator::Add, &[a, b])?]);
+    if let Some(inputs) = both_computed(builder, call)? {
+        return Ok(vec![builder.emit(call, Operator::Add, &inputs)?]);
     }
     let (value, constant, _) = with_constant(call)?;
     per_channel(builder, call, value, constant, |c| (1.0, c))
 }
 
 pub(super) fn subtract(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    if let Some(inputs) = both_computed(builder, call)? {
+        return Ok(vec![builder.emit(call, Operator::Subtract, &inputs)?]);
+    }
     let (value, constant, constant_first) = with_constant(call)?;
     per_channel(builder, call, value, constant, |c| if constant_first { (-1.0, c) } else { (1.0, -c) })
 }
 
 pub(super) fn multiply(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    if let Some(inputs) = both_computed(builder, call)? {
+        return Ok(vec![builder.emit(call, Operator::Multiply, &inputs)?]);
+    }
     let (value, constant, _) = with_constant(call)?;
     per_channel(builder, call, value, constant, |c| (c, 0.0))
+}
+
+/// Any number of summands.
+pub(super) fn sum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let mut total = call.value(0)?;
+    for index in 1..call.operands.len() {
+        let inputs = aligned(builder, call, [total, call.value(index)?])?;
+        total = builder.emit(call, Operator::Add, &inputs)?;
+    }
+    Ok(vec![total])
+}
+
+/// Both inputs, brought to one rank, if the model computes both.
+fn both_computed(builder: &mut Builder, call: &Call<'_>) -> Result<Option<[ValueId; 2]>, Reject> {
+    match (call.operand(0), call.operand(1)) {
+        (Some(Operand::Value(a)), Some(Operand::Value(b))) => aligned(builder, call, [a, b]).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn aligned(builder: &mut Builder, call: &Call<'_>, inputs: [ValueId; 2]) -> Result<[ValueId; 2], Reject> {
+    let rank = inputs.map(|i| builder.shape(i).len()).into_iter().max().unwrap_or(0);
+    let mut aligned = inputs;
+    for input in &mut aligned {
+        let shape = builder.shape(*input);
+        let shape: Vec<usize> = std::iter::repeat_n(1, rank - shape.len()).chain(shape.iter().copied()).collect();
+        *input = builder.reshape(call, *input, shape)?;
+    }
+    let [a, b] = aligned.map(|i| builder.shape(i));
+    let larger = |a: &[usize], b: &[usize]| a.iter().zip(b).all(|(&a, &b)| a == b || b == 1);
+    if !larger(a, b) && !larger(b, a) {
+        return Err(unsupported(
+            format!("inputs of shapes {a:?} and {b:?}"),
+            "two tensors, one of which has the shape of the result",
+        ));
+    }
+    Ok(aligned)
 }
 
 pub(super) fn divide(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
@@ -54,7 +93,7 @@ fn with_constant<'a>(call: &Call<'a>) -> Result<(ValueId, &'a Constant, bool), R
     }
 }
 
-/// `scale · x + offset` with numbers made from a constant that is one number, or one a channel.
+/// `scale · x + offset` with numbers made from a constant that is one number, or one an index of one axis.
 fn per_channel(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -62,6 +101,47 @@ fn per_channel(
     constant: &Constant,
     numbers: impl Fn(f32) -> (f32, f32),
 ) -> Result<Vec<ValueId>, Reject> {
+    let rank = builder.shape(value).len();
+    let lead = rank.checked_sub(constant.shape.len());
+    let wide = constant.shape.iter().position(|&size| size > 1);
+    let axis = match (lead, wide) {
+        (Some(lead), Some(axis)) => lead + axis,
+        _ => 1,
+    };
+    // Channels are the axis 1 of the graph's affine functions.
+    let swap: Vec<usize> = (0..rank)
+        .map(|d| {
+            if d == 1 {
+                axis
+            } else if d == axis {
+                1
+            } else {
+                d
+            }
+        })
+        .collect();
+    let transpose = Operator::Transpose { permutation: swap };
+    let swapped = if axis == 1 { value } else { builder.emit(call, transpose.clone(), &[value])? };
+    let elements = match axis {
+        1 => per_channel_numbers(builder, value, constant)?,
+        _ if constant.elements.len() == builder.shape(value)[axis] => constant.weights()?,
+        _ => return Err(mismatch(builder.shape(value), constant)),
+    };
+    let (scale, offset) = elements.into_iter().map(numbers).unzip();
+    let mut output = builder.emit(call, Operator::Affine { scale, offset }, &[swapped])?;
+    if axis != 1 {
+        output = builder.emit(call, transpose, &[output])?;
+    }
+    Ok(vec![output])
+}
+
+fn mismatch(shape: &[usize], constant: &Constant) -> Reject {
+    let reason = format!("a constant of shape {:?} with a tensor of shape {shape:?}", constant.shape);
+    unsupported(reason, "one number, or one an index of one axis")
+}
+
+/// One number a channel, from a constant that broadcasts along channels alone.
+pub(super) fn per_channel_numbers(builder: &Builder, value: ValueId, constant: &Constant) -> Result<Vec<f32>, Reject> {
     let shape = builder.shape(value);
     let Some(&channels) = shape.get(1) else {
         return Err(unsupported(format!("input of shape {shape:?} has no channel axis"), "channels on axis 1"));
@@ -73,16 +153,31 @@ fn per_channel(
         sizes.enumerate().all(|(axis, size)| size == 1 || (axis == 1 && size == channels))
     });
     let elements = constant.weights()?;
-    let per_channel = match elements.len() {
-        1 if lead.is_some() => vec![elements[0]; channels],
-        n if of_channels && n == channels => elements,
-        _ => {
-            let reason = format!("a constant of shape {:?} with a tensor of shape {shape:?}", constant.shape);
-            return Err(unsupported(reason, "one number, or one a channel on axis 1"));
-        }
-    };
-    let (scale, offset) = per_channel.into_iter().map(numbers).unzip();
-    Ok(vec![builder.emit(call, Operator::Affine { scale, offset }, &[value])?])
+    match elements.len() {
+        1 if lead.is_some() => Ok(vec![elements[0]; channels]),
+        n if of_channels && n == channels => Ok(elements),
+        _ => Err(mismatch(shape, constant)),
+    }
+}
+
+/// The larger of a tensor and a number.
+pub(super) fn maximum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let (value, bound) = with_number(call)?;
+    Ok(vec![builder.emit(call, Operator::Clamp { min: bound, max: f32::INFINITY }, &[value])?])
+}
+
+/// The smaller of a tensor and a number.
+pub(super) fn minimum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let (value, bound) = with_number(call)?;
+    Ok(vec![builder.emit(call, Operator::Clamp { min: f32::NEG_INFINITY, max: bound }, &[value])?])
+}
+
+fn with_number(call: &Call<'_>) -> Result<(ValueId, f32), Reject> {
+    let (value, constant, _) = with_constant(call)?;
+    match constant.scalar().filter(|bound| !bound.is_nan()) {
+        Some(bound) if call.operands.len() == 2 => Ok((value, bound)),
+        _ => Err(unsupported(format!("a constant of shape {:?}", constant.shape), "a tensor and one number")),
+    }
 }
 
 pub(super) fn relu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {

@@ -3,9 +3,12 @@
 mod convolution;
 mod dense;
 mod elementwise;
+mod functions;
 mod normalization;
+mod parts;
 mod pooling;
 mod shape;
+mod upsampling;
 
 use tract_onnx::pb::tensor_proto::DataType;
 
@@ -19,31 +22,60 @@ use crate::shape::infer;
 pub(super) type Handler = fn(&mut Builder, &Call<'_>) -> Result<Vec<ValueId>, Reject>;
 
 const TABLE: &[(&str, Handler)] = &[
+    ("Abs", functions::absolute),
     ("Add", elementwise::add),
     ("AveragePool", pooling::average),
     ("BatchNormalization", normalization::batch),
     ("Cast", shape::cast),
     ("Clip", elementwise::clip),
+    ("Concat", parts::concat),
     ("Conv", convolution::convolution),
+    ("ConvTranspose", upsampling::transposed_convolution),
+    ("DepthToSpace", upsampling::depth_to_space),
     ("Div", elementwise::divide),
     ("Dropout", shape::identity),
+    ("Elu", functions::elu),
+    ("Erf", functions::erf),
+    ("Exp", functions::exponential),
     ("Flatten", shape::flatten),
+    ("Gelu", functions::gelu),
     ("Gemm", dense::gemm),
     ("GlobalAveragePool", pooling::global_average),
     ("GlobalMaxPool", pooling::global_max),
+    ("Greater", functions::greater),
+    ("HardSigmoid", functions::hard_sigmoid),
+    ("HardSwish", functions::hard_swish),
     ("Identity", shape::identity),
+    ("LeakyRelu", functions::leaky_relu),
+    ("Less", functions::less),
+    ("LogSoftmax", normalization::log_softmax),
     ("MatMul", dense::matmul),
+    ("Max", elementwise::maximum),
     ("MaxPool", pooling::max),
+    ("Min", elementwise::minimum),
+    ("Mish", functions::mish),
     ("Mul", elementwise::multiply),
     ("Neg", elementwise::negate),
+    ("PRelu", functions::parametric_relu),
+    ("Pad", parts::pad),
     ("ReduceMean", pooling::reduce_mean),
     ("Relu", elementwise::relu),
     ("Reshape", shape::reshape),
+    ("Resize", upsampling::resize),
+    ("Selu", functions::selu),
+    ("Sigmoid", functions::sigmoid),
+    ("Slice", parts::slice),
     ("Softmax", normalization::softmax),
+    ("Softplus", functions::softplus),
+    ("Split", parts::split),
+    ("Sqrt", functions::square_root),
     ("Squeeze", shape::squeeze),
     ("Sub", elementwise::subtract),
+    ("Sum", elementwise::sum),
+    ("Tanh", functions::tanh),
     ("Transpose", shape::transpose),
     ("Unsqueeze", shape::unsqueeze),
+    ("Upsample", upsampling::resize),
 ];
 
 /// Names of the operators that are understood, beside those that are folded when all their inputs are constant.
@@ -61,7 +93,6 @@ pub(super) fn unknown(operator: &str) -> Reject {
         "QuantizeLinear" | "DequantizeLinear" | "QLinearConv" | "QLinearMatMul" => {
             "the float model, with calibration data"
         }
-        "ConvTranspose" => "Conv",
         "LayerNormalization" | "InstanceNormalization" | "GroupNormalization" => "BatchNormalization",
         _ => "",
     };

@@ -28,6 +28,16 @@ pub(super) fn batch(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueI
 }
 
 pub(super) fn softmax(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let axis = softmax_axis(builder, call)?;
+    Ok(vec![builder.emit(call, Operator::Softmax { axis }, &[call.value(0)?])?])
+}
+
+pub(super) fn log_softmax(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let axis = softmax_axis(builder, call)?;
+    Ok(vec![builder.emit(call, Operator::LogSoftmax { axis }, &[call.value(0)?])?])
+}
+
+fn softmax_axis(builder: &Builder, call: &Call<'_>) -> Result<usize, Reject> {
     let input = call.value(0)?;
     let shape = builder.shape(input).to_vec();
     // Before operator set 13 the axes from `axis` on were one.
@@ -40,5 +50,5 @@ pub(super) fn softmax(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
             "softmax over one axis",
         ));
     }
-    Ok(vec![builder.emit(call, Operator::Softmax { axis }, &[input])?])
+    Ok(axis)
 }

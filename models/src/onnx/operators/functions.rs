@@ -1,0 +1,120 @@
+//! Functions of one element.
+
+use super::elementwise::per_channel_numbers;
+use super::{Builder, Call, Operand, Reject, unsupported};
+use crate::function::Function;
+use crate::graph::{Operator, ValueId};
+
+fn emit(builder: &mut Builder, call: &Call<'_>, function: Function) -> Result<Vec<ValueId>, Reject> {
+    Ok(vec![builder.emit(call, Operator::Function(function), &[call.value(0)?])?])
+}
+
+fn number(call: &Call<'_>, name: &str, default: f32) -> Result<f32, Reject> {
+    let number = call.attributes.float(name)?.unwrap_or(default);
+    if number.is_finite() { Ok(number) } else { Err(Reject::Invalid(format!("{name} is {number}"))) }
+}
+
+pub(super) fn sigmoid(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    emit(builder, call, Function::Sigmoid)
+}
+
+pub(super) fn tanh(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    emit(builder, call, Function::Tanh)
+}
+
+pub(super) fn erf(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    emit(builder, call, Function::Erf)
+}
+
+pub(super) fn exponential(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    emit(builder, call, Function::Exponential)
+}
+
+pub(super) fn square_root(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    emit(builder, call, Function::SquareRoot)
+}
+
+pub(super) fn absolute(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    emit(builder, call, Function::Absolute)
+}
+
+pub(super) fn softplus(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    emit(builder, call, Function::Softplus)
+}
+
+/// `x · tanh(softplus(x))` (Misra, 2019).
+pub(super) fn mish(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    emit(builder, call, Function::TimesInput(Box::new(Function::Softplus.then(Function::Tanh))))
+}
+
+pub(super) fn hard_sigmoid(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let (alpha, beta) = (number(call, "alpha", 0.2)?, number(call, "beta", 0.5)?);
+    emit(builder, call, Function::HardSigmoid { alpha, beta })
+}
+
+pub(super) fn hard_swish(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    emit(builder, call, Function::hard_swish())
+}
+
+pub(super) fn gelu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    match call.attributes.string("approximate", "none")? {
+        "none" => emit(builder, call, Function::gelu()),
+        "tanh" => emit(builder, call, Function::tanh_gelu()),
+        other => Err(Reject::Invalid(format!("approximate is {other}"))),
+    }
+}
+
+pub(super) fn leaky_relu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let slope = number(call, "alpha", 0.01)?;
+    emit(builder, call, Function::LeakyRelu { slope })
+}
+
+pub(super) fn elu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let alpha = number(call, "alpha", 1.0)?;
+    emit(builder, call, Function::Elu { alpha })
+}
+
+pub(super) fn selu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let (alpha, scale) = (number(call, "alpha", 1.673_263_2)?, number(call, "gamma", 1.050_701)?);
+    emit(builder, call, Function::Elu { alpha }.then(Function::Linear { scale, offset: 0.0 }))
+}
+
+/// Comparison with a number: 1 where it holds, else 0.
+pub(super) fn greater(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    compare(builder, call, false)
+}
+
+pub(super) fn less(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    compare(builder, call, true)
+}
+
+fn compare(builder: &mut Builder, call: &Call<'_>, less: bool) -> Result<Vec<ValueId>, Reject> {
+    let (value, constant, constant_first) = match (call.operand(0), call.operand(1)) {
+        (Some(Operand::Value(value)), Some(Operand::Constant(constant))) => (value, constant, false),
+        (Some(Operand::Constant(constant)), Some(Operand::Value(value))) => (value, constant, true),
+        _ => return Err(unsupported("both inputs are computed by the model", "comparison with one number")),
+    };
+    let Some(threshold) = constant.scalar().filter(|t| t.is_finite()) else {
+        return Err(unsupported(format!("a constant of shape {:?}", constant.shape), "comparison with one number"));
+    };
+    let function = if less == constant_first {
+        Function::Step { threshold }
+    } else {
+        Function::Linear { scale: -1.0, offset: 0.0 }.then(Function::Step { threshold: -threshold })
+    };
+    Ok(vec![builder.emit(call, Operator::Function(function), &[value])?])
+}
+
+/// `max(x, 0) + slope[c] · min(x, 0)`.
+pub(super) fn parametric_relu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let (value, slope) = (call.value(0)?, call.constant(1)?);
+    let slopes = per_channel_numbers(builder, value, slope)?;
+    if slopes.iter().all(|&s| s == slopes[0]) {
+        return emit(builder, call, Function::LeakyRelu { slope: slopes[0] });
+    }
+    let positive = builder.emit(call, Operator::Clamp { min: 0.0, max: f32::INFINITY }, &[value])?;
+    let negative = builder.emit(call, Operator::Clamp { min: f32::NEG_INFINITY, max: 0.0 }, &[value])?;
+    let offset = vec![0.0; slopes.len()];
+    let negative = builder.emit(call, Operator::Affine { scale: slopes, offset }, &[negative])?;
+    Ok(vec![builder.emit(call, Operator::Add, &[positive, negative])?])
+}

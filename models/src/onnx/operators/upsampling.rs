@@ -1,0 +1,189 @@
+//! Operators that enlarge images.
+
+use super::convolution::{as_image, like};
+use super::{Builder, Call, Operand, Reject, unsupported};
+use crate::graph::{Operator, PixelSource, Tensor, ValueId, Window};
+use crate::onnx::fold::axis;
+
+pub(super) fn depth_to_space(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let factor = usize::try_from(call.attributes.int("blocksize", 0)?).map_err(|_| "negative blocksize".to_string())?;
+    let source = match call.attributes.string("mode", "DCR")? {
+        "DCR" => PixelSource::DepthFirst,
+        "CRD" => PixelSource::ColumnFirst,
+        other => return Err(Reject::Invalid(format!("mode is {other}"))),
+    };
+    Ok(vec![builder.emit(call, Operator::Upsample { factor, source }, &[call.value(0)?])?])
+}
+
+/// Resize by a whole factor; the older Upsample has scales alone.
+pub(super) fn resize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let input = call.value(0)?;
+    let shape = builder.shape(input).to_vec();
+    let old = call.opset < 11;
+    let scales_index = if old { 1 } else { 2 };
+    let axes = match call.attributes.ints("axes")? {
+        Some(axes) => axes.iter().map(|&a| axis(a, shape.len())).collect::<Result<Vec<_>, _>>()?,
+        None => (0..shape.len()).collect(),
+    };
+    let listed = match call.optional_constant(scales_index)?.map(|c| c.floats()).filter(|s| !s.is_empty()) {
+        Some(scales) => scales,
+        None => match call.operand(3) {
+            Some(Operand::Constant(sizes)) if !old => {
+                let sizes = sizes.integers()?;
+                sizes.iter().zip(&axes).map(|(&size, &axis)| size as f32 / shape[axis] as f32).collect()
+            }
+            _ => call.attributes.floats("scales")?.map(<[f32]>::to_vec).unwrap_or_default(),
+        },
+    };
+    if listed.len() != axes.len() {
+        return Err(Reject::Invalid(format!("{} scales for {} axes", listed.len(), axes.len())));
+    }
+    let mut scales = vec![1.0; shape.len()];
+    axes.iter().zip(&listed).for_each(|(&axis, &scale)| scales[axis] = scale);
+    let (mode, default) = (call.attributes.string("mode", "nearest")?, if old { "asymmetric" } else { "half_pixel" });
+    let transform = call.attributes.string("coordinate_transformation_mode", default)?;
+    let rounding = call.attributes.string("nearest_mode", if old { "floor" } else { "round_prefer_floor" })?;
+    let form = format!("scales {scales:?}, mode {mode}, {transform}, {rounding}");
+    let nearest = "one whole factor for rows and columns; nearest (asymmetric floor, half_pixel round_prefer_floor) or linear (half_pixel)";
+    let (&[batch, channels, rows, columns], &[_, _, _, width]) = (scales.as_slice(), shape.as_slice()) else {
+        return Err(unsupported(form, nearest));
+    };
+    let whole = rows >= 1.0 && rows.fract() == 0.0 && rows <= 128.0;
+    if !whole || batch != 1.0 || channels != 1.0 || columns != rows {
+        let _ = width;
+        return Err(unsupported(form, nearest));
+    }
+    let factor = rows as usize;
+    let half_pixel = matches!(transform, "half_pixel" | "pytorch_half_pixel" | "half_pixel_symmetric");
+    let source = match (mode, transform, rounding) {
+        ("nearest", "asymmetric", "floor") => PixelSource::Nearest,
+        ("nearest", "asymmetric", "round_prefer_floor") if factor == 2 => PixelSource::Nearest,
+        ("nearest", _, "round_prefer_floor") if half_pixel => PixelSource::Nearest,
+        ("linear", _, _) if half_pixel => PixelSource::Bilinear,
+        _ => return Err(unsupported(form, nearest)),
+    };
+    if factor == 1 {
+        return Ok(vec![input]);
+    }
+    Ok(vec![builder.emit(call, Operator::Upsample { factor, source }, &[input])?])
+}
+
+/// A transposed convolution of stride `s` as a convolution with `s²` times as many outputs, whose channels then become
+/// pixels (Shi et al., 2016).
+pub(super) fn transposed_convolution(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let (input, weight) = (call.value(0)?, call.constant(1)?);
+    let image = as_image(builder, call, input)?;
+    let mut shape = weight.shape.clone();
+    if shape.len() == 3 {
+        shape.push(1);
+    }
+    let size = [builder.shape(image)[2], builder.shape(image)[3]];
+    let groups = usize::try_from(call.attributes.int("group", 1)?).ok().filter(|&g| g > 0);
+    let (&[inputs, group_outputs, height, width], Some(groups)) = (shape.as_slice(), groups) else {
+        return Err(Reject::Invalid(format!("weight of shape {:?}", weight.shape)));
+    };
+    if inputs % groups != 0 || inputs != builder.shape(image)[1] {
+        return Err(Reject::Invalid(format!("weight of shape {:?} in {groups} groups", weight.shape)));
+    }
+    let list = |name: &str, default: usize| -> Result<[usize; 2], Reject> {
+        let list = call.attributes.ints(name)?.unwrap_or(&[]);
+        let sizes: Option<Vec<usize>> = list.iter().map(|&v| usize::try_from(v).ok()).collect();
+        match sizes.as_deref() {
+            Some(&[]) => Ok([default; 2]),
+            Some(&[rows, columns]) => Ok([rows, columns]),
+            Some(&[rows]) if size[1] == 1 => Ok([rows, default]),
+            _ => Err(Reject::Invalid(format!("{name} are {list:?}"))),
+        }
+    };
+    let (strides, dilations, extra) = (list("strides", 1)?, list("dilations", 1)?, list("output_padding", 0)?);
+    if strides[0] != strides[1] || strides[0] == 0 || dilations != [1, 1] || call.attributes.has("output_shape") {
+        let form = format!("strides {strides:?}, dilations {dilations:?}, or an explicit output_shape");
+        return Err(unsupported(form, "one stride for rows and columns, no dilation"));
+    }
+    let pads = match call.attributes.ints("pads")?.unwrap_or(&[0; 4]) {
+        &[top, left, bottom, right] => [top, left, bottom, right],
+        &[before, after] if size[1] == 1 => [before, 0, after, 0],
+        other => return Err(Reject::Invalid(format!("pads are {other:?}"))),
+    };
+    if call.attributes.string("auto_pad", "NOTSET")? != "NOTSET" {
+        return Err(unsupported("auto_pad", "explicit pads"));
+    }
+    let factor = strides[0];
+    let kernel = [height, width];
+    let mut taps = [Taps::default(), Taps::default()];
+    for axis in 0..2 {
+        let (before, after) = (pads[axis], pads[axis + 2]);
+        taps[axis] = Taps::new(size[axis], kernel[axis], factor, before, after, extra[axis])
+            .ok_or_else(|| unsupported(format!("pads {pads:?} with kernel {kernel:?}"), "an output of whole blocks"))?;
+    }
+    let [rows, columns] = &taps;
+    let block = factor * factor;
+    let group_inputs = inputs / groups;
+    let data = weight.weights()?;
+    let mut folded = vec![0.0; groups * group_outputs * block * group_inputs * rows.count * columns.count];
+    for (at, slot) in folded.iter_mut().enumerate() {
+        let (kx, rest) = (at % columns.count, at / columns.count);
+        let (ky, rest) = (rest % rows.count, rest / rows.count);
+        let (i, rest) = (rest % group_inputs, rest / group_inputs);
+        let (dx, rest) = (rest % factor, rest / factor);
+        let (dy, output) = (rest % factor, rest / factor);
+        let (group, o) = (output / group_outputs, output % group_outputs);
+        if let (Some(y), Some(x)) = (rows.kernel_index(dy, ky), columns.kernel_index(dx, kx)) {
+            *slot = data[(((group * group_inputs + i) * group_outputs + o) * height + y) * width + x];
+        }
+    }
+    let outputs = groups * group_outputs;
+    let bias = match call.optional_constant(2)? {
+        Some(bias) => bias.weights()?,
+        None => vec![0.0; outputs],
+    };
+    let bias = bias.iter().flat_map(|&b| std::iter::repeat_n(b, block)).collect();
+    let weight = Tensor { shape: vec![outputs * block, group_inputs, rows.count, columns.count], data: folded };
+    let window = Window {
+        kernel: [rows.count, columns.count],
+        strides: [1, 1],
+        dilations: [1, 1],
+        pads: [rows.before, columns.before, rows.after, columns.after],
+    };
+    let mut output =
+        builder.emit(call, Operator::Convolution { weight, bias, window, groups, pad_value: None }, &[image])?;
+    if factor > 1 {
+        output = builder.emit(call, Operator::Upsample { factor, source: PixelSource::ColumnFirst }, &[output])?;
+    }
+    Ok(vec![like(builder, call, output, input)?])
+}
+
+/// One axis of the convolution behind a transposed convolution: output `s·y + d` sums `x[y + t] · w[d + pad − s·t]` over the
+/// taps `t`.
+#[derive(Default)]
+struct Taps {
+    stride: usize,
+    kernel: usize,
+    pad: usize,
+    count: usize,
+    before: usize,
+    after: usize,
+}
+
+impl Taps {
+    fn new(size: usize, kernel: usize, stride: usize, before: i64, after: i64, extra: usize) -> Option<Self> {
+        let pad = usize::try_from(before).ok()?;
+        let after = usize::try_from(after).ok()?;
+        let total = ((size - 1) * stride + kernel + extra).checked_sub(pad)?.checked_sub(after)?;
+        if total % stride != 0 || kernel == 0 {
+            return None;
+        }
+        // Taps from −reach to ahead: d + pad − s·t lies in 0..kernel for some place d.
+        let reach = (kernel - 1).saturating_sub(pad).div_ceil(stride);
+        let ahead = (stride - 1 + pad) / stride;
+        let count = reach + ahead + 1;
+        let after = (total / stride + count - 1).checked_sub(size + reach)?;
+        Some(Self { stride, kernel, pad, count, before: reach, after })
+    }
+
+    /// Where the kernel's number for place `d` and tap `k` (the first is the farthest back) lies.
+    fn kernel_index(&self, d: usize, k: usize) -> Option<usize> {
+        let index = d + self.pad + self.stride * self.before;
+        index.checked_sub(self.stride * k).filter(|&i| i < self.kernel)
+    }
+}
