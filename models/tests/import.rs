@@ -180,6 +180,102 @@ fn forms_of_operators() {
     }
 }
 
+/// Functions of one element, by node type and attributes.
+#[test]
+fn functions() {
+    let cases = [
+        ("Abs", vec![]),
+        ("Elu", vec![float("alpha", 0.5)]),
+        ("Erf", vec![]),
+        ("Exp", vec![]),
+        ("HardSigmoid", vec![float("alpha", 0.3), float("beta", 0.4)]),
+        ("HardSwish", vec![]),
+        ("LeakyRelu", vec![float("alpha", 0.1)]),
+        ("Selu", vec![]),
+        ("Sigmoid", vec![]),
+        ("Softplus", vec![]),
+        ("Tanh", vec![]),
+    ];
+    for (operator, attributes) in cases {
+        let model = Model::new(&[1, 3, 4, 2]).node(operator, &["x"], "y", attributes);
+        computes_the_same(operator, &model.finish(&["y"]));
+    }
+}
+
+/// A 1×4×6×6 input through operators of two tensors, of parts, and of enlarged images.
+#[test]
+fn joins_parts_and_enlargements() {
+    let model = || Model::new(&[1, 4, 6, 6]).node("GlobalAveragePool", &["x"], "g", vec![]);
+    let resize = |mode: &str, transform: &str, rounding: &str, factor: f32| {
+        let attributes = vec![
+            string("mode", mode),
+            string("coordinate_transformation_mode", transform),
+            string("nearest_mode", rounding),
+        ];
+        let model = model().floats("s", &[4], vec![1.0, 1.0, factor, factor]);
+        model.node("Resize", &["x", "", "s"], "y", attributes).finish(&["y"])
+    };
+    let transposed = |kernel: i64, stride: i64, pads: [i64; 4], extra: i64, group: i64| {
+        let model = model().floats("w", &[4, 2, kernel, kernel], reals(5, (8 * kernel * kernel) as usize));
+        let model = model.floats("b", &[2 * group], reals(6, 2 * group as usize));
+        let attributes = vec![
+            ints("strides", &[stride, stride]),
+            ints("pads", &pads),
+            ints("output_padding", &[extra, extra]),
+            int("group", group),
+        ];
+        model.node("ConvTranspose", &["x", "w", "b"], "y", attributes).finish(&["y"])
+    };
+    let slice = |starts: &[i64], ends: &[i64], axes: &[i64], steps: &[i64]| {
+        let model = model().ints("s", starts).ints("e", ends).ints("a", axes).ints("t", steps);
+        model.node("Slice", &["x", "s", "e", "a", "t"], "y", vec![]).finish(&["y"])
+    };
+    let cases = [
+        ("gate", model().node("Mul", &["g", "x"], "y", vec![]).finish(&["y"])),
+        ("difference from a mean", model().node("Sub", &["g", "x"], "y", vec![]).finish(&["y"])),
+        ("sum of three", model().node("Sum", &["x", "g", "x"], "y", vec![]).finish(&["y"])),
+        ("clamped", model().floats("m", &[], vec![0.1]).node("Max", &["x", "m"], "y", vec![]).finish(&["y"])),
+        (
+            "slopes of channels",
+            model().floats("s", &[4, 1, 1], reals(4, 4)).node("PRelu", &["x", "s"], "y", vec![]).finish(&["y"]),
+        ),
+        (
+            "a number a column",
+            model().floats("c", &[6], reals(4, 6)).node("Mul", &["x", "c"], "y", vec![]).finish(&["y"]),
+        ),
+        ("concatenation", model().node("Concat", &["x", "x", "x"], "y", vec![int("axis", -3)]).finish(&["y"])),
+        ("some channels", slice(&[1], &[-1], &[1], &[1])),
+        ("every second pixel", slice(&[0, 0], &[6, 6], &[2, 3], &[2, 2])),
+        ("the middle", slice(&[1, 2], &[5, 6], &[2, 3], &[1, 1])),
+        ("every second pixel of a part", slice(&[1], &[5], &[3], &[2])),
+        (
+            "padding of all axes",
+            model().ints("p", &[0, 1, 2, 0, 0, 2, 0, 3]).node("Pad", &["x", "p"], "y", vec![]).finish(&["y"]),
+        ),
+        (
+            "depth to space",
+            model().node("DepthToSpace", &["x"], "y", vec![int("blocksize", 2), string("mode", "CRD")]).finish(&["y"]),
+        ),
+        (
+            "depth to space, depth first",
+            model().node("DepthToSpace", &["x"], "y", vec![int("blocksize", 2)]).finish(&["y"]),
+        ),
+        ("nearest pixels", resize("nearest", "asymmetric", "floor", 3.0)),
+        ("nearest pixels by centres", resize("nearest", "half_pixel", "round_prefer_floor", 2.0)),
+        ("interpolation", resize("linear", "half_pixel", "floor", 2.0)),
+        ("interpolation by three", resize("linear", "half_pixel", "floor", 3.0)),
+        ("transposed, blocks", transposed(2, 2, [0; 4], 0, 1)),
+        ("transposed, overlapping", transposed(4, 2, [1; 4], 0, 1)),
+        ("transposed, odd kernel", transposed(3, 2, [1; 4], 1, 2)),
+        ("transposed, wide", transposed(5, 2, [2, 1, 2, 1], 1, 1)),
+        ("transposed, stride 1", transposed(3, 1, [1; 4], 0, 1)),
+        ("logarithm of a softmax", model().node("LogSoftmax", &["x"], "y", vec![int("axis", 1)]).finish(&["y"])),
+    ];
+    for (name, bytes) in cases {
+        computes_the_same(name, &bytes);
+    }
+}
+
 #[test]
 fn a_norm_between_a_shortcut_and_a_padded_convolution_pads_each_channel_with_its_mean() {
     let model = Model::new(&[1, 2, 4, 4]).floats("w", &[2, 2, 3, 3], reals(3, 36));

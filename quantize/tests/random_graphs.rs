@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use residua::engine::Engine;
 use residua::plan::format::{HeaderRecord, STRUCTURE_START};
 use residua::plan::{Checksum, Plan, PlanError};
-use residua_models::graph::{ValueId, Window};
+use residua_models::function::Function;
+use residua_models::graph::{PixelSource, ValueId, Window};
 use residua_quantize::aligned::AlignedBytes;
 use residua_quantize::lower::{RowGraph, RowNode, RowOperator, RowValue};
 use residua_quantize::qgraph::QGraph;
@@ -120,12 +121,72 @@ impl Builder {
             let groups = if self.random.below(2) == 0 { shape[2] } else { 1 };
             branch = self.convolution(branch, shape[2], window, groups);
         }
-        self.point(RowOperator::Add, vec![input, branch])
+        self.point(RowOperator::Add { signs: [1.0, 1.0] }, vec![input, branch])
+    }
+
+    /// Two inputs of which the second may be narrower: the sums of a squeeze, or a whole tensor.
+    fn pair(&mut self, input: usize) -> usize {
+        let shape = self.graph.values[input].shape;
+        let second = if self.random.below(2) == 0 {
+            let window = Window { kernel: [shape[0], shape[1]], strides: [1; 2], dilations: [1; 2], pads: [0; 4] };
+            let operator = RowOperator::AveragePool { count_include_pad: false };
+            self.node(operator, vec![input], window, [1, 1, shape[2]])
+        } else {
+            let window = Window { kernel: [3; 2], strides: [1; 2], dilations: [1; 2], pads: [1; 4] };
+            let outputs = if self.random.below(2) == 0 { 1 } else { shape[2] };
+            self.convolution(input, outputs, window, 1)
+        };
+        let operator = match self.random.below(3) {
+            0 => RowOperator::Add { signs: [-1.0, 1.0] },
+            1 => RowOperator::Add { signs: [1.0, -1.0] },
+            _ => RowOperator::Multiply,
+        };
+        self.point(operator, vec![input, second])
+    }
+
+    /// Branches of different lag side by side.
+    fn concat(&mut self, input: usize) -> usize {
+        let shape = self.graph.values[input].shape;
+        let window = Window { kernel: [3; 2], strides: [1; 2], dilations: [1; 2], pads: [1; 4] };
+        let outputs = 1 + self.random.below(4);
+        let branch = self.convolution(input, outputs, window, 1);
+        let window = Window { kernel: [1; 2], strides: [1; 2], dilations: [1; 2], pads: [0; 4] };
+        let inputs = if self.random.below(2) == 0 { vec![input, branch] } else { vec![branch, input] };
+        self.node(RowOperator::Concat, inputs, window, [shape[0], shape[1], shape[2] + outputs])
+    }
+
+    fn channels(&mut self, input: usize) -> usize {
+        let [rows, columns, channels] = self.graph.values[input].shape;
+        let window = Window { kernel: [1; 2], strides: [1; 2], dilations: [1; 2], pads: [0; 4] };
+        let start = self.random.below(channels + 2) as i32 - 2;
+        let shape = [rows, columns, 1 + self.random.below(channels + 2)];
+        self.node(RowOperator::Channels { start }, vec![input], window, shape)
+    }
+
+    fn upsample(&mut self, input: usize) -> usize {
+        let [rows, columns, channels] = self.graph.values[input].shape;
+        let factor = 1 + self.random.below(3);
+        let (kernel, pads) = ([1; 2], [0; 4]);
+        let mut window = Window { kernel, strides: [1; 2], dilations: [1; 2], pads };
+        let (input, source, channels) = match self.random.below(4) {
+            0 => (input, PixelSource::Nearest, channels),
+            1 => {
+                (window.kernel, window.pads) = ([3; 2], [1; 4]);
+                (input, PixelSource::Bilinear, channels)
+            }
+            n => {
+                let outputs = 1 + self.random.below(3);
+                let deep = self.convolution(input, outputs * factor * factor, window, 1);
+                (deep, if n == 2 { PixelSource::DepthFirst } else { PixelSource::ColumnFirst }, outputs)
+            }
+        };
+        let shape = [rows * factor, columns * factor, channels];
+        self.node(RowOperator::Upsample { factor, source }, vec![input], window, shape)
     }
 
     fn step(&mut self, input: usize) -> usize {
         let shape = self.graph.values[input].shape;
-        match self.random.below(9) {
+        match self.random.below(14) {
             0 => {
                 let window = self.window(shape);
                 let outputs = 1 + self.random.below(6);
@@ -150,8 +211,14 @@ impl Builder {
             6 => {
                 let earlier = self.random.below(self.graph.values.len());
                 let earlier = (earlier..input).find(|&v| self.graph.values[v].shape == shape).unwrap_or(input);
-                self.point(RowOperator::Add, vec![earlier, input])
+                self.point(RowOperator::Add { signs: [1.0, 1.0] }, vec![earlier, input])
             }
+            7 => self.pair(input),
+            8 => self.concat(input),
+            9 => self.channels(input),
+            10 if shape[0] * shape[1] < 200 => self.upsample(input),
+            11 => self.point(RowOperator::Function(Function::hard_swish()), vec![input]),
+            12 => self.point(RowOperator::LogSoftmax, vec![input]),
             _ => self.residual(input),
         }
     }
@@ -176,6 +243,11 @@ fn random_graph(seed: u64, steps: usize) -> QGraph {
         last = b.point(RowOperator::Softmax, vec![last]);
     }
     b.graph.outputs = vec![last];
+    // Some graphs hand out values from their middle too.
+    if b.random.below(3) == 0 && last > 1 {
+        let other = 1 + b.random.below(last - 1);
+        b.graph.outputs.push(other);
+    }
     let ranges = (0..b.graph.values.len()).map(|_| {
         let low = -(b.random.below(40) as f32) / 10.0;
         [low, low.abs() + 0.5]
@@ -207,7 +279,10 @@ proptest! {
             let plan = Plan::load(&bytes).unwrap();
             let input = input(&plan, seed);
             let rows = simulate::run_values(&plan, &input).unwrap();
-            prop_assert_eq!(rows, reference::run_values(&plan, &input));
+            for (index, (rows, tensor)) in rows.iter().zip(reference::run_values(&plan, &input)).enumerate() {
+                let step = index.checked_sub(1).and_then(|s| graph.steps.get(s));
+                prop_assert!(*rows == tensor, "value {} of {:?}: {:?} instead of {:?}", index, step.map(|s| (&s.name, &s.record)), rows, tensor);
+            }
             let mut arena = AlignedBytes::zeroed(plan.arena_len());
             Engine::new(plan, &mut arena).unwrap().self_test().unwrap();
         }

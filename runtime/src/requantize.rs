@@ -37,10 +37,15 @@ impl Requantizer {
 
     /// Clamps outputs to the bounds where these are narrower than int8.
     pub fn restrict(&self, out: &mut [i8]) {
-        if self.min > -128 || self.max < 127 {
+        if self.restricts() {
             let (min, max) = (self.min as i8, self.max.max(self.min) as i8);
             out.iter_mut().for_each(|out| *out = (*out).clamp(min, max));
         }
+    }
+
+    /// Whether the bounds are narrower than int8.
+    pub fn restricts(&self) -> bool {
+        (self.min, self.max) != (i8::MIN.into(), i8::MAX.into())
     }
 
     /// The zero point.

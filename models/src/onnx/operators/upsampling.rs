@@ -175,7 +175,7 @@ impl Taps {
         }
         // Taps from −reach to ahead: d + pad − s·t lies in 0..kernel for some place d.
         let reach = (kernel - 1).saturating_sub(pad).div_ceil(stride);
-        let ahead = (stride - 1 + pad) / stride;
+        let ahead = pad.div_ceil(stride);
         let count = reach + ahead + 1;
         let after = (total / stride + count - 1).checked_sub(size + reach)?;
         Some(Self { stride, kernel, pad, count, before: reach, after })
