@@ -1,13 +1,13 @@
 //! The whole way from ONNX bytes to a plan.
 
 use crate::aligned::AlignedBytes;
-use crate::calibrate::{Histogram, Method};
-use crate::equalize;
+use crate::calibrate::{Method, Observed};
+use crate::equalize::{self, Gain};
 use crate::lower::{LowerError, RowGraph, lower};
 use crate::padding;
 use crate::ports;
 use crate::qgraph::QGraph;
-use crate::quantize::{QuantizeError, Ranges, quantize};
+use crate::quantize::{QuantizeError, Statistics, quantize};
 use crate::schedule::{Schedule, schedule};
 use crate::write::{Extras, write};
 use rayon::prelude::*;
@@ -39,6 +39,9 @@ pub enum CompileError {
     /// The float model cannot be run for calibration.
     #[error(transparent)]
     Execute(#[from] ExecuteError),
+    /// The quantized model cannot be run for comparison.
+    #[error("the quantized model cannot be run: {0}")]
+    Simulate(String),
     /// No calibration input was given.
     #[error("the model is not quantized yet: calibration inputs are needed")]
     NoCalibration,
@@ -112,49 +115,50 @@ impl Model {
     }
 
     /// Rewrites that need to see values and leave the model's function as it is: channels become alike in size
-    /// ([`crate::equalize`]), and padding that int8 cannot hold is taken apart ([`crate::padding`]).
+    /// ([`crate::equalize`]), and padding that int8 cannot hold is taken apart ([`crate::padding`]). Gives the number of
+    /// places that it changed.
     ///
     /// # Errors
     /// The float model cannot be run on an input.
-    pub fn balance(&mut self, inputs: &[Vec<f32>]) -> Result<(), CompileError> {
-        if equalize::equalize(&mut self.graph, inputs)? + padding::separate(&mut self.graph, inputs)? > 0 {
+    pub fn balance(&mut self, inputs: &[Vec<f32>], gain: Gain) -> Result<usize, CompileError> {
+        let changed = equalize::equalize(&mut self.graph, inputs, gain)? + padding::separate(&mut self.graph, inputs)?;
+        if changed > 0 {
             self.rows = lower(&self.graph).map_err(CompileError::Unsupported)?;
         }
-        Ok(())
+        Ok(changed)
     }
 
-    /// Ranges of all row values over calibration inputs (flat, in the layout that the ONNX model declares).
+    /// What all row values hold over calibration inputs (flat, in the layout that the ONNX model declares).
     ///
     /// # Errors
     /// There is no input, or the float model cannot be run on one.
-    pub fn calibrate(&self, inputs: &[Vec<f32>], method: Method) -> Result<Ranges, CompileError> {
+    pub fn observe(&self, inputs: &[&[f32]]) -> Result<Vec<Observed>, CompileError> {
         if inputs.is_empty() {
             return Err(CompileError::NoCalibration);
         }
         let executor = GraphExecutor::new(&self.graph)?;
-        let empty = || vec![Histogram::default(); self.rows.values.len()];
-        let histograms = inputs
+        let empty = || self.rows.values.iter().map(|v| Observed::new(v.shape[2])).collect::<Vec<_>>();
+        Ok(inputs
             .par_iter()
-            .try_fold(empty, |mut histograms, input| {
-                let values = executor.run(&[input.as_slice()])?;
-                for (histogram, row_value) in histograms.iter_mut().zip(&self.rows.values) {
-                    histogram.extend(values[row_value.source.0].iter().copied());
+            .try_fold(empty, |mut observed, input| {
+                let values = executor.run(&[input])?;
+                for (observed, row_value) in observed.iter_mut().zip(&self.rows.values) {
+                    observed.add(&row_value.to_rows(&values[row_value.source.0]));
                 }
-                Ok::<_, ExecuteError>(histograms)
+                Ok::<_, ExecuteError>(observed)
             })
             .try_reduce(empty, |mut a, b| {
                 a.iter_mut().zip(b).for_each(|(a, b)| a.merge(b));
                 Ok(a)
-            })?;
-        Ok(histograms.iter().map(|h| h.range(method)).collect())
+            })?)
     }
 
     /// Quantizes, schedules and writes the plan.
     ///
     /// # Errors
     /// A layer has no integer form.
-    pub fn compile(&self, ranges: &Ranges, method: Method) -> Result<Compiled, CompileError> {
-        let graph = quantize(&self.rows, ranges)?;
+    pub fn compile(&self, statistics: &[Statistics], method: Method) -> Result<Compiled, CompileError> {
+        let graph = quantize(&self.rows, statistics)?;
         let schedule = schedule(&graph);
         let input = &graph.values[graph.input];
         let front_end = match &self.front_end {

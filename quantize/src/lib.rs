@@ -7,6 +7,7 @@
 
 pub mod aligned;
 pub mod calibrate;
+pub mod choose;
 pub mod compare;
 pub mod compile;
 pub mod equalize;

@@ -2,7 +2,7 @@
 
 use residua::plan::Plan;
 use residua_quantize::compile::Model;
-use residua_quantize::quantize::quantize;
+use residua_quantize::quantize::{Statistics, quantize};
 use residua_quantize::schedule::{Heads, Objective, place, schedule, schedule_within};
 use residua_quantize::write::{Extras, write};
 use residua_quantize::{reference, simulate};
@@ -36,8 +36,8 @@ fn real_models_fit_their_budgets() {
             }
             Err(e) => panic!("{name}: {e}"),
         };
-        let ranges = model.rows.values.iter().map(|_| [-2.0, 2.0]).collect();
-        let graph = quantize(&model.rows, &ranges).unwrap();
+        let statistics: Vec<Statistics> = model.rows.values.iter().map(|_| [-2.0, 2.0].into()).collect();
+        let graph = quantize(&model.rows, &statistics).unwrap();
         let start = Instant::now();
         let schedule = schedule(&graph);
         let seconds = start.elapsed();

@@ -10,7 +10,7 @@ use residua_models::graph::{PixelSource, ValueId, Window};
 use residua_quantize::aligned::AlignedBytes;
 use residua_quantize::lower::{RowGraph, RowNode, RowOperator, RowValue};
 use residua_quantize::qgraph::QGraph;
-use residua_quantize::quantize::quantize;
+use residua_quantize::quantize::{Statistics, quantize};
 use residua_quantize::schedule::{Heads, place, schedule};
 use residua_quantize::write::{Extras, write};
 use residua_quantize::{reference, simulate};
@@ -250,10 +250,10 @@ fn random_graph(seed: u64, steps: usize) -> QGraph {
     }
     let ranges = (0..b.graph.values.len()).map(|_| {
         let low = -(b.random.below(40) as f32) / 10.0;
-        [low, low.abs() + 0.5]
+        Statistics::from([low, low.abs() + 0.5])
     });
-    let ranges: Vec<[f32; 2]> = ranges.collect();
-    quantize(&b.graph, &ranges).unwrap()
+    let statistics: Vec<Statistics> = ranges.collect();
+    quantize(&b.graph, &statistics).unwrap()
 }
 
 fn input(plan: &Plan<'_>, seed: u64) -> Vec<i8> {

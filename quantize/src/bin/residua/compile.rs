@@ -10,8 +10,8 @@ use clap::{Args, ValueEnum};
 use residua::plan::Plan;
 use residua_models::data::ModelInput;
 use residua_quantize::calibrate::Method;
+use residua_quantize::choose::{Choice, choose};
 use residua_quantize::compile::{MAX_CALIBRATION, Model};
-use residua_quantize::quantize::Ranges;
 use serde::Serialize;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -34,9 +34,9 @@ pub struct Arguments {
     scaling: Scaling,
     #[command(flatten)]
     selection: Selection,
-    /// How ranges are chosen: min-max, percentile or mse
-    #[arg(long, value_name = "METHOD", default_value_t = Method::default())]
-    method: Method,
+    /// How ranges are chosen: min-max, percentile or mse; left out, by which the output comes closest to the float model's
+    #[arg(long, value_name = "METHOD")]
+    method: Option<Method>,
     /// Where the plan is written
     #[arg(short, long, value_name = "OUT.plan")]
     output: PathBuf,
@@ -90,7 +90,7 @@ struct Report {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     available(arguments)?;
     let start = Instant::now();
-    let mut model = import(&arguments.model)?;
+    let model = import(&arguments.model)?;
     let about = |failure: Failure| failure.about(arguments.model.display());
     let Some(calibration) = &arguments.calibration else {
         return Err(Failure::new(
@@ -98,8 +98,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             "the model is not quantized yet: inputs are needed, as --calibration DATA",
         ));
     };
-    let (ranges, samples) = calibrate(arguments, &mut model, calibration)?;
-    let compiled = model.compile(&ranges, arguments.method).map_err(|error| about(error.into()))?;
+    let (choice, samples) = calibrate(arguments, &model, calibration)?;
+    let compiled = choice.model.compile(&choice.statistics, choice.method).map_err(|error| about(error.into()))?;
     let plan = Plan::load(&compiled.bytes)?;
     let result = Report {
         plan: arguments.output.display().to_string(),
@@ -142,8 +142,8 @@ fn available(arguments: &Arguments) -> Result<(), Failure> {
     missing.into_iter().find(|(asked, _)| *asked).map_or(Ok(()), |(_, flag)| Err(Failure::not_available(flag)))
 }
 
-/// Ranges over the calibration data, and the number of items used.
-fn calibrate(arguments: &Arguments, model: &mut Model, data: &Path) -> Result<(Ranges, usize), Failure> {
+/// The model balanced and with ranges over the calibration data, and the number of items used.
+fn calibrate(arguments: &Arguments, model: &Model, data: &Path) -> Result<(Choice, usize), Failure> {
     let mut selection = arguments.selection.clone();
     selection.limit = selection.limit.or(NonZeroUsize::new(MAX_CALIBRATION));
     let data = arguments.scaling.open(data, &selection, 0)?;
@@ -151,10 +151,9 @@ fn calibrate(arguments: &Arguments, model: &mut Model, data: &Path) -> Result<(R
     let shape = model.graph.inputs.first().map_or(vec![], |&input| model.graph.value(input).shape.clone());
     let input = ModelInput { shape, front_end: model.front_end.clone() };
     let inputs = (0..data.len()).map(|index| input.values(data.item(index)?)).collect::<Result<Vec<_>, _>>()?;
-    model.balance(&inputs)?;
-    let ranges = model.calibrate(&inputs, arguments.method)?;
+    let choice = choose(model, &inputs, arguments.method)?;
     spinner.finish_and_clear();
-    Ok((ranges, inputs.len()))
+    Ok((choice, inputs.len()))
 }
 
 fn fits(what: &str, bytes: usize, flag: &str, budget: Option<usize>, help: &str) -> Result<(), Failure> {
