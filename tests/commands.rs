@@ -95,11 +95,22 @@ fn compile_and_inspect_agree() {
     for step in steps {
         keys(step, &["name", "operator", "macs", "weight_bits", "activation_bits"]);
     }
+    let memory = inspected["memory"].as_array().unwrap();
+    for buffer in memory {
+        keys(buffer, &["kind", "writer", "offset", "bytes", "steps", "live"]);
+    }
+    keys(&inspected["peak"], &["step", "operator", "segment", "bytes", "buffers"]);
+    let bound = inspected["arena_lower_bound"].as_u64().unwrap();
+    assert!(
+        inspected["peak"]["bytes"].as_u64().unwrap() <= bound && bound <= inspected["arena_bytes"].as_u64().unwrap()
+    );
     assert_eq!(steps.iter().map(|s| s["macs"].as_u64().unwrap()).sum::<u64>(), inspected["macs"].as_u64().unwrap());
     assert_eq!(inspected["input"]["shape"], serde_json::json!([1, 3, 8, 8]));
     assert_eq!(inspected["output"]["shape"], serde_json::json!([1, 5]));
     let text = residua(["inspect", &plan]).stdout;
-    assert!(text.contains("arena") && text.contains("buffer of"), "{text}");
+    for part in ["arena", "lower bound", "peak", "buffer of", "ring of"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
 }
 
 #[test]

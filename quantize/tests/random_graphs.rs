@@ -7,6 +7,7 @@ use residua::plan::format::{HeaderRecord, STRUCTURE_START};
 use residua::plan::{Checksum, Plan, PlanError};
 use residua_models::graph::{ValueId, Window};
 use residua_quantize::aligned::AlignedBytes;
+use residua_quantize::inspect::PlanReport;
 use residua_quantize::lower::{RowGraph, RowNode, RowOperator, RowValue};
 use residua_quantize::qgraph::QGraph;
 use residua_quantize::quantize::quantize;
@@ -189,6 +190,24 @@ fn input(plan: &Plan<'_>, seed: u64) -> Vec<i8> {
     (0..plan.input().len()).map(|_| random.next() as i8).collect()
 }
 
+/// Buffers that are live at once lie apart, nothing ever needs more than the lower bound, and constants add up.
+fn report_is_sound(plan: &Plan<'_>, lower_bound: u32) {
+    let report = PlanReport::of(plan);
+    assert_eq!(report.arena_lower_bound, lower_bound as usize);
+    assert_eq!(report.steps.iter().map(|s| s.constants_bytes).sum::<usize>(), report.constants_bytes);
+    let mut most = 0;
+    for (step, index) in report.steps.iter().zip(0..) {
+        let mut live: Vec<_> = report.memory.iter().filter(|b| b.is_live(index, step.segment)).collect();
+        live.sort_by_key(|b| b.offset);
+        for pair in live.windows(2) {
+            assert!(pair[0].offset as usize + pair[0].bytes <= pair[1].offset as usize, "{pair:?} at step {index}");
+        }
+        assert!(live.last().is_some_and(|b| b.offset as usize + b.bytes <= report.arena_bytes));
+        most = most.max(live.iter().map(|b| b.bytes.next_multiple_of(4)).sum());
+    }
+    assert!(report.peak.bytes <= most && most <= report.arena_lower_bound);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -205,6 +224,7 @@ proptest! {
             prop_assert!(schedule.arena_len >= schedule.lower_bound);
             let bytes = write(&graph, &schedule, &Extras::default()).unwrap();
             let plan = Plan::load(&bytes).unwrap();
+            report_is_sound(&plan, schedule.lower_bound);
             let input = input(&plan, seed);
             let rows = simulate::run_values(&plan, &input).unwrap();
             prop_assert_eq!(rows, reference::run_values(&plan, &input));

@@ -14,9 +14,9 @@ use wiring::Wiring;
 pub(crate) use wiring::geometry;
 
 /// Alignment of buffers in the arena.
-const ALIGNMENT: usize = 4;
+pub(crate) const ALIGNMENT: usize = 4;
 /// Alignment of the arena's size.
-const ARENA_ALIGNMENT: usize = 16;
+pub(crate) const ARENA_ALIGNMENT: usize = 16;
 
 /// A quantized graph with every buffer placed.
 #[derive(Clone, Debug, PartialEq)]

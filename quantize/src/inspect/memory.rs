@@ -1,0 +1,221 @@
+//! Where a plan's working memory is, and when.
+
+use super::StepReport;
+use crate::schedule::{ALIGNMENT, ARENA_ALIGNMENT};
+use residua::plan::Plan;
+use residua::plan::format::{NONE, NONE_16};
+use serde::Serialize;
+use std::fmt;
+
+/// What a buffer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BufferKind {
+    /// The engine's row counters.
+    Counters,
+    /// What a step needs while it computes a row.
+    Scratch,
+    /// The newest row of a value, for the step that reads it at once.
+    Head,
+    /// The newest rows of a value.
+    Ring,
+    /// All rows of a value.
+    Tensor,
+    /// The i32 sums that a step carries from row to row.
+    Sums,
+}
+
+impl BufferKind {
+    /// Whether a buffer is live during its steps alone; others keep their bytes for whole segments.
+    pub fn is_transient(self) -> bool {
+        matches!(self, Self::Scratch | Self::Head)
+    }
+}
+
+impl fmt::Display for BufferKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Counters => "counters",
+            Self::Scratch => "scratch",
+            Self::Head => "head",
+            Self::Ring => "ring",
+            Self::Tensor => "tensor",
+            Self::Sums => "sums",
+        })
+    }
+}
+
+/// A buffer in the arena.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BufferReport {
+    /// What it holds.
+    pub kind: BufferKind,
+    /// The value that it holds, by the step that writes it, or `input`; for scratch and sums the step; else `engine`.
+    pub writer: String,
+    /// Address in the arena, in bytes.
+    pub offset: u32,
+    /// Size in bytes.
+    pub bytes: usize,
+    /// Rows held, of how many; none where no rows are held.
+    pub rows: Option<[u32; 2]>,
+    /// First and last segment in which it is live.
+    pub live: [u16; 2],
+    /// First and last step that use it. Rings, tensors and sums keep their bytes for whole segments, since the steps of a
+    /// segment take turns; heads and scratch keep them for these steps alone.
+    pub steps: [u16; 2],
+}
+
+impl BufferReport {
+    /// Whether the buffer's bytes are its own while a step of a segment runs.
+    pub fn is_live(&self, step: u16, segment: u16) -> bool {
+        let (range, at) = if self.kind.is_transient() { (self.steps, step) } else { (self.live, segment) };
+        (range[0]..=range[1]).contains(&at)
+    }
+}
+
+/// The moment at which most bytes are live.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PeakReport {
+    /// The step that runs then.
+    pub step: String,
+    /// Its place in the order of steps.
+    pub index: u16,
+    /// Its operator.
+    pub operator: String,
+    /// Its segment.
+    pub segment: u16,
+    /// Bytes live then.
+    pub bytes: usize,
+    /// The buffers live then, the largest first.
+    pub buffers: Vec<BufferReport>,
+}
+
+impl fmt::Display for PeakReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { step, operator, segment, bytes, .. } = self;
+        write!(f, "{bytes} bytes are live while `{step}` ({operator}, segment {segment}) runs: ")?;
+        for (index, buffer) in self.buffers.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{buffer}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for BufferReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, writer, bytes, .. } = self;
+        match self.rows {
+            Some([held, all]) if *kind != BufferKind::Head => {
+                write!(f, "{kind} of `{writer}` {bytes} ({held} of {all} rows)")
+            }
+            _ => write!(f, "{kind} of `{writer}` {bytes}"),
+        }
+    }
+}
+
+/// All buffers of a plan, by kind, then in order of steps.
+pub(super) fn buffers(plan: &Plan<'_>, steps: &[StepReport]) -> Vec<BufferReport> {
+    let last_step = plan.step_count().saturating_sub(1);
+    let all = [0, steps.last().map_or(0, |s| s.segment)];
+    let mut out = vec![BufferReport {
+        kind: BufferKind::Counters,
+        writer: "engine".into(),
+        offset: 0,
+        bytes: plan.state_len(),
+        rows: None,
+        live: all,
+        steps: [0, last_step],
+    }];
+    for index in 0..plan.step_count() {
+        let (Some(step), Some(operator)) = (plan.step(index), plan.operator(index)) else { continue };
+        let operator = operator.as_row_operator();
+        for (kind, words, offset) in [
+            (BufferKind::Scratch, operator.scratch_words(), plan.state_len() as u32),
+            (BufferKind::Sums, operator.sums(), step.scratch),
+        ] {
+            let writer = steps.get(usize::from(index)).map_or(String::new(), |s| s.name.clone());
+            let [live, steps] = [[step.segment; 2], [index; 2]];
+            let buffer = BufferReport { kind, writer, offset, bytes: words * 4, rows: None, live, steps };
+            out.extend(Some(buffer).filter(|b| b.bytes > 0));
+        }
+    }
+    for (index, reader) in (0..plan.value_count()).zip(last_readers(plan)) {
+        let Some(value) = plan.value(index) else { continue };
+        let row = usize::from(value.columns) * usize::from(value.channels);
+        let writer = index.checked_sub(1).and_then(|s| steps.get(usize::from(s))).map_or("input", |s| &s.name);
+        let of = |kind, offset, rows: u32, live, steps| BufferReport {
+            kind,
+            writer: writer.into(),
+            offset,
+            bytes: row * rows as usize,
+            rows: Some([rows, value.rows]),
+            live,
+            steps,
+        };
+        let first = index.saturating_sub(1);
+        if value.head != NONE {
+            let reader = if value.wake == NONE_16 { first } else { index.min(last_step) };
+            out.push(of(BufferKind::Head, value.head, 1, [value.first_segment; 2], [first, reader]));
+        }
+        if value.ring > 0 {
+            let kind = if value.ring < value.rows { BufferKind::Ring } else { BufferKind::Tensor };
+            let live = [value.first_segment, value.last_segment];
+            out.push(of(kind, value.offset, value.ring, live, [first, reader.unwrap_or(first)]));
+        }
+    }
+    out.sort_by_key(|b| (b.kind, b.steps));
+    out
+}
+
+/// Last step that reads each value.
+fn last_readers(plan: &Plan<'_>) -> Vec<Option<u16>> {
+    let mut readers = vec![None; plan.value_count().into()];
+    for (index, step) in (0..plan.step_count()).filter_map(|index| Some((index, plan.step(index)?))) {
+        for value in [step.input, step.second] {
+            readers.get_mut(usize::from(value)).into_iter().for_each(|reader| *reader = Some(index));
+        }
+    }
+    readers
+}
+
+/// The moment at which most bytes are live; among equals the first.
+pub(super) fn peak(buffers: &[BufferReport], steps: &[StepReport]) -> PeakReport {
+    let lasting = lasting(buffers);
+    let mut bytes: Vec<usize> = steps.iter().map(|s| lasting.get(usize::from(s.segment)).map_or(0, |&b| b)).collect();
+    for buffer in buffers.iter().filter(|b| b.kind.is_transient()) {
+        let [first, last] = buffer.steps.map(usize::from);
+        bytes.get_mut(first..=last).into_iter().flatten().for_each(|b| *b += buffer.bytes);
+    }
+    let most = (0..bytes.len()).rev().max_by_key(|&index| bytes[index]).unwrap_or(0);
+    let (index, step) = (most as u16, steps.get(most));
+    let segment = step.map_or(0, |s| s.segment);
+    let mut live: Vec<BufferReport> = buffers.iter().filter(|b| b.is_live(index, segment)).cloned().collect();
+    live.sort_by_key(|b| std::cmp::Reverse(b.bytes));
+    PeakReport {
+        step: step.map_or(String::new(), |s| s.name.clone()),
+        index,
+        operator: step.map_or(String::new(), |s| s.operator.clone()),
+        segment,
+        bytes: live.iter().map(|b| b.bytes).sum(),
+        buffers: live,
+    }
+}
+
+/// Bytes that the largest segment needs: no placement of a plan's segments is smaller.
+pub(super) fn lower_bound(plan: &Plan<'_>, buffers: &[BufferReport]) -> usize {
+    let bytes = lasting(buffers).into_iter().zip(0u16..);
+    let bytes = bytes.map(|(bytes, segment)| bytes + plan.segment_buffers(segment).map_or(0, |(len, _)| len as usize));
+    bytes.max().unwrap_or(0).next_multiple_of(ARENA_ALIGNMENT)
+}
+
+/// Bytes of each segment beside its transient ones.
+fn lasting(buffers: &[BufferReport]) -> Vec<usize> {
+    let mut segments = Vec::new();
+    for buffer in buffers.iter().filter(|b| !b.kind.is_transient()) {
+        let [first, last] = buffer.live.map(usize::from);
+        segments.resize(segments.len().max(last + 1), 0);
+        segments[first..=last].iter_mut().for_each(|b| *b += buffer.bytes.next_multiple_of(ALIGNMENT));
+    }
+    segments
+}
