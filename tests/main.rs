@@ -7,6 +7,7 @@ mod accuracy;
 mod bad_data;
 mod bad_onnx;
 mod bad_plan;
+mod budget;
 mod commands;
 mod common;
 mod device;

@@ -1,6 +1,7 @@
 //! The whole way from ONNX bytes to a plan.
 
 use crate::aligned::AlignedBytes;
+use crate::budget::{self, Budget, BudgetError};
 use crate::calibrate::{Histogram, Method};
 use crate::equalize;
 use crate::lower::{LowerError, RowGraph, lower};
@@ -8,8 +9,8 @@ use crate::padding;
 use crate::ports;
 use crate::qgraph::QGraph;
 use crate::quantize::{QuantizeError, Ranges, quantize};
-use crate::schedule::{Schedule, schedule};
-use crate::write::{Extras, write};
+use crate::schedule::Schedule;
+use crate::write::Extras;
 use rayon::prelude::*;
 use residua::plan::PlanError;
 use residua_models::execute::{ExecuteError, GraphExecutor};
@@ -56,6 +57,9 @@ pub enum CompileError {
         /// Classes of the output.
         outputs: usize,
     },
+    /// The model does not fit its budget.
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
     /// The model does not fit the plan format.
     #[error("the model does not fit the plan format: {0}")]
     Plan(#[from] PlanError),
@@ -152,10 +156,9 @@ impl Model {
     /// Quantizes, schedules and writes the plan.
     ///
     /// # Errors
-    /// A layer has no integer form.
-    pub fn compile(&self, ranges: &Ranges, method: Method) -> Result<Compiled, CompileError> {
+    /// A layer has no integer form, or the model does not fit the budget.
+    pub fn compile(&self, ranges: &Ranges, method: Method, budget: &Budget) -> Result<Compiled, CompileError> {
         let graph = quantize(&self.rows, ranges)?;
-        let schedule = schedule(&graph);
         let input = &graph.values[graph.input];
         let front_end = match &self.front_end {
             Some(spec) => spec.section(input.scale, input.zero_point)?,
@@ -164,7 +167,7 @@ impl Model {
         let mut provenance = self.provenance.clone();
         provenance.push(("calibration".into(), method.to_string()));
         let extras = Extras { front_end, labels: self.labels.clone(), provenance };
-        let bytes = write(&graph, &schedule, &extras)?;
+        let (schedule, bytes) = budget::fit(&graph, &extras, budget)?;
         Ok(Compiled { bytes, graph, schedule })
     }
 }

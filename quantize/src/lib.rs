@@ -6,6 +6,7 @@
 //! ```
 
 pub mod aligned;
+pub mod budget;
 pub mod calibrate;
 pub mod compare;
 pub mod compile;

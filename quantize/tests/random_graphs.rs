@@ -11,7 +11,7 @@ use residua_quantize::inspect::PlanReport;
 use residua_quantize::lower::{RowGraph, RowNode, RowOperator, RowValue};
 use residua_quantize::qgraph::QGraph;
 use residua_quantize::quantize::quantize;
-use residua_quantize::schedule::{Heads, place, schedule};
+use residua_quantize::schedule::{Heads, Objective, place, schedule, schedule_within};
 use residua_quantize::write::{Extras, write};
 use residua_quantize::{reference, simulate};
 
@@ -220,7 +220,14 @@ proptest! {
             segment
         }).collect();
         let [passing, all] = [Heads::Passing, Heads::All].map(|heads| place(&graph, &random_split, heads));
-        for schedule in [passing, all, schedule(&graph)] {
+        let smallest = schedule(&graph);
+        let budget = smallest.arena_len + splits as u32 % 500;
+        let within = |objective| schedule_within(&graph, objective, Some(budget)).unwrap();
+        let [latency, flash] = [Objective::Latency, Objective::Flash].map(within);
+        prop_assert!(latency.arena_len <= budget && flash.arena_len <= budget);
+        prop_assert!(flash.segment_count() <= smallest.segment_count());
+        prop_assert_eq!(schedule_within(&graph, Objective::Flash, None).unwrap().segment_count(), 1);
+        for schedule in [passing, all, smallest, latency, flash] {
             prop_assert!(schedule.arena_len >= schedule.lower_bound);
             let bytes = write(&graph, &schedule, &Extras::default()).unwrap();
             let plan = Plan::load(&bytes).unwrap();

@@ -50,7 +50,7 @@ impl Schedule {
     }
 }
 
-/// What a schedule should be.
+/// What a schedule makes small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Objective {
     /// The smallest arena.
@@ -58,48 +58,47 @@ pub enum Objective {
     Ram,
     /// The fewest instructions: no row is moved unless the budget demands it.
     Latency,
+    /// The shortest plan: no more segments than the budget demands, since each is described in the plan.
+    Flash,
 }
 
 /// The arena is larger than the budget.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the arena needs at least {needed} bytes, the budget is {budget}: `{step}` is in the way with {bytes} bytes")]
-pub struct BudgetError {
-    /// Smallest arena found.
-    pub needed: u32,
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("the smallest arena takes {} bytes, the budget is {budget}", smallest.arena_len)]
+pub struct TooLarge {
+    /// The schedule with the smallest arena.
+    pub smallest: Box<Schedule>,
     /// Bytes allowed.
     pub budget: u32,
-    /// Name of the step whose output is the largest buffer of the largest segment.
-    pub step: String,
-    /// Bytes of that buffer.
-    pub bytes: usize,
 }
 
 /// Schedules a graph for the smallest arena.
 pub fn schedule(graph: &QGraph) -> Schedule {
-    thin_out(graph, &best(graph, Heads::All), 0)
+    thin_out(graph, &best(graph, Heads::All, 0), 0)
 }
 
 /// Schedules a graph into a budget of arena bytes.
 ///
 /// # Errors
 /// The smallest arena is larger than the budget.
-pub fn schedule_within(graph: &QGraph, objective: Objective, budget: Option<u32>) -> Result<Schedule, BudgetError> {
+pub fn schedule_within(graph: &QGraph, objective: Objective, budget: Option<u32>) -> Result<Schedule, TooLarge> {
     let budget = budget.unwrap_or(u32::MAX);
-    if objective == Objective::Latency {
-        let fast = placed(graph, &best(graph, Heads::Passing));
-        if fast.arena_len <= budget {
-            return Ok(fast);
-        }
+    let fits = |schedule: &Schedule| schedule.arena_len <= budget;
+    let first = match objective {
+        Objective::Ram => None,
+        Objective::Latency => Some(placed(graph, &best(graph, Heads::Passing, 0))),
+        Objective::Flash => Some(thin_out(graph, &best(graph, Heads::All, budget), 0)),
+    };
+    if let Some(schedule) = first.filter(fits) {
+        return Ok(schedule);
     }
     let smallest = schedule(graph);
-    if smallest.arena_len > budget {
-        return Err(too_large(graph, &smallest, budget));
+    if !fits(&smallest) {
+        return Err(TooLarge { smallest: smallest.into(), budget });
     }
-    if objective == Objective::Ram {
-        return Ok(smallest);
-    }
-    let fast = thin_out(graph, &best(graph, Heads::All), budget);
-    Ok(if fast.arena_len <= budget { fast } else { smallest })
+    let fewer_moves = || Some(thin_out(graph, &best(graph, Heads::All, 0), budget)).filter(fits);
+    let second = (objective == Objective::Latency).then(fewer_moves).flatten();
+    Ok(second.unwrap_or(smallest))
 }
 
 /// Sizes and places all buffers for a split into segments (the segment of each step, from 0 without gaps).
@@ -125,8 +124,11 @@ pub fn place(graph: &QGraph, segments: &[u16], heads: Heads) -> Schedule {
     place_segments(&wiring, &cuts)
 }
 
-fn best(graph: &QGraph, heads: Heads) -> Vec<Segment> {
-    search::best_cuts(&Wiring::new(graph), heads)
+/// The best cuts where an arena of up to `enough` bytes does.
+fn best(graph: &QGraph, heads: Heads, enough: u32) -> Vec<Segment> {
+    let state = residua::plan::state_len(graph.values.len(), graph.steps.len());
+    let enough = enough as usize / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
+    search::best_cuts(&Wiring::new(graph), heads, enough.saturating_sub(state))
 }
 
 fn placed(graph: &QGraph, segments: &[Segment]) -> Schedule {
@@ -219,17 +221,4 @@ fn buffers(wiring: &Wiring<'_>, schedule: &Schedule, state: usize) -> Vec<Buffer
 fn segment_len(buffers: &[Buffer], schedule: &Schedule, state: usize, segment: u16) -> usize {
     let live = buffers.iter().filter(|b| (b.lifetime[0]..=b.lifetime[1]).contains(&segment));
     state + schedule.transient[usize::from(segment)] as usize + live.map(|b| b.len).sum::<usize>()
-}
-
-fn too_large(graph: &QGraph, schedule: &Schedule, budget: u32) -> BudgetError {
-    let wiring = Wiring::new(graph);
-    let state = residua::plan::state_len(graph.values.len(), graph.steps.len());
-    let buffers = buffers(&wiring, schedule, state);
-    let peak =
-        (0..schedule.segment_count() as u16).max_by_key(|&s| segment_len(&buffers, schedule, state, s)).unwrap_or(0);
-    let live = |v: &usize| (schedule.lifetimes[*v][0]..=schedule.lifetimes[*v][1]).contains(&peak);
-    let bytes = |v: usize| buffers[v].len + if schedule.heads[v].is_some() { wiring.row_len(v) } else { 0 };
-    let largest = (0..graph.values.len()).filter(live).max_by_key(|&v| bytes(v)).unwrap_or(0);
-    let step = largest.checked_sub(1).and_then(|s| graph.steps.get(s)).map_or("the input", |s| s.name.as_str());
-    BudgetError { needed: schedule.arena_len, budget, step: step.into(), bytes: bytes(largest) }
 }
