@@ -6,8 +6,8 @@ use crate::common::{Folder, command, residua};
 use residua_models::execute::Executor;
 use serde_json::Value;
 
-const SUBCOMMANDS: [&str; 9] =
-    ["inspect", "compile", "run", "eval", "compare", "self-test", "listen", "boards", "doctor"];
+const SUBCOMMANDS: [&str; 10] =
+    ["inspect", "compile", "run", "eval", "compare", "self-test", "report", "listen", "boards", "doctor"];
 
 fn largest(values: &[f32]) -> i64 {
     (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap() as i64

@@ -13,3 +13,4 @@ mod common;
 mod device;
 mod layouts;
 mod regressions;
+mod report;

@@ -17,6 +17,7 @@ pub mod inspect;
 pub mod lower;
 pub mod pack;
 pub mod padding;
+pub mod page;
 pub mod ports;
 pub mod qgraph;
 pub mod quantize;
