@@ -119,3 +119,40 @@ fn vww_trades_ram_for_latency_and_flash() {
     let both = ["--flash", &bytes.to_string(), "--ram", &arena(&ram).to_string()];
     compile(&both).fails(5, &["--flash", &bytes.to_string()]);
 }
+
+#[test]
+fn busy_buffers_lie_in_the_fast_region() {
+    let model = Model::new();
+    let arena = number(&model.compile(&[]).json(), "arena_bytes");
+    // What the region must hold is told, and is enough.
+    let outcome = model.compile(&["--fast-ram", "16"]);
+    outcome.fails(5, &["--fast-ram 16", "counters, scratch and heads"]);
+    let least: u64 = outcome.stderr.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
+    let mut share = 0.0;
+    for fast in [least, (least + arena) / 2, arena - 1, arena, 2 * arena] {
+        let flags = ["--fast-ram", &fast.to_string()];
+        let compiled = model.compile(&flags).json();
+        assert_eq!(compiled["fast_region"]["bytes"], fast);
+        let plan = model.folder.path("out.plan");
+        residua(["self-test", &plan, "--json"]).json();
+        let inspected = residua(["inspect", &plan, "--json"]).json();
+        assert_eq!(inspected["fast_region"], compiled["fast_region"]);
+        for buffer in inspected["memory"].as_array().unwrap() {
+            let start = number(buffer, "offset");
+            assert!(start + number(buffer, "bytes") <= fast || start >= fast, "{buffer} lies across {fast}");
+        }
+        let now = compiled["fast_region"]["traffic_share"].as_f64().unwrap();
+        assert!((share..=1.0).contains(&now), "{now} after {share}");
+        share = now;
+        // The slow part alone counts for --ram.
+        let slow = number(&compiled, "arena_bytes").saturating_sub(fast);
+        model.compile(&[&flags[..], &["--ram", &slow.to_string()]].concat()).json();
+        if slow > 0 {
+            let refused = model.compile(&[&flags[..], &["--ram", &(slow - 1).to_string()]].concat());
+            refused.fails(5, &["above the fast region", &format!("--ram {slow}")]);
+        }
+        assert!(residua(["inspect", &plan]).stdout.contains("fast region"));
+    }
+    assert_eq!(share, 1.0);
+    model.compile(&["--fast-ram", "0"]).fails(2, &["--fast-ram"]);
+}

@@ -4,15 +4,17 @@ use crate::aligned::AlignedBytes;
 use crate::compile::CompileError;
 use crate::inspect::{BufferKind, PeakReport, PlanReport};
 use crate::qgraph::QGraph;
-use crate::schedule::{Objective, Schedule, TooLarge, schedule_within};
+use crate::schedule::{Memory, Objective, Schedule, ScheduleError, schedule_within};
 use crate::write::{Extras, write};
 use residua::plan::{Plan, PlanError};
 
 /// What a plan may take, and what it should make small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Budget {
-    /// Largest arena in bytes.
+    /// Largest arena in bytes; with a fast region, the largest part above it.
     pub ram: Option<usize>,
+    /// Size of the fast region at the arena's start, in bytes; none where it is 0.
+    pub fast_ram: usize,
     /// Largest plan in bytes.
     pub flash: Option<usize>,
     /// What the schedule makes small within these.
@@ -24,7 +26,8 @@ pub struct Budget {
 pub enum BudgetError {
     /// The smallest arena is larger than [`Budget::ram`].
     #[error(
-        "the arena takes at least {needed} bytes, {} more than --ram {budget}. {peak}. What would help: {}, or --ram {needed}",
+        "the arena takes at least {needed} bytes{}, {} more than --ram {budget}. {peak}. What would help: {}, or --ram {needed}",
+        if *fast > 0 { " above the fast region" } else { "" },
         needed - budget,
         ram_help(peak)
     )]
@@ -33,8 +36,22 @@ pub enum BudgetError {
         needed: usize,
         /// Bytes allowed.
         budget: usize,
+        /// Size of the fast region in bytes, which come on top of both; 0 for none.
+        fast: usize,
         /// What determines it.
         peak: Box<PeakReport>,
+    },
+    /// What must lie in the fast region is larger.
+    #[error(
+        "counters, scratch and heads lie in the fast region and take {needed} bytes, {} more than --fast-ram {budget}. What \
+         would help: --fast-ram {needed}",
+        needed - budget
+    )]
+    Fast {
+        /// Bytes needed.
+        needed: usize,
+        /// Bytes allowed.
+        budget: usize,
     },
     /// The smallest plan is larger than [`Budget::flash`].
     #[error(
@@ -63,19 +80,23 @@ pub enum BudgetError {
 /// # Errors
 /// The smallest arena or plan is larger than the budget, or the runtime refuses the plan.
 pub(crate) fn fit(graph: &QGraph, extras: &Extras, budget: &Budget) -> Result<(Schedule, AlignedBytes), CompileError> {
-    let ram = budget.ram.map(|bytes| u32::try_from(bytes).unwrap_or(u32::MAX));
-    let schedule = match schedule_within(graph, budget.objective, ram) {
+    let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+    let memory = Memory { ram: budget.ram.map(bytes), fast: bytes(budget.fast_ram) };
+    let schedule = match schedule_within(graph, budget.objective, &memory) {
         Ok(schedule) => schedule,
-        Err(TooLarge { smallest, budget }) => {
-            let report = PlanReport::of(&Plan::load(&write(graph, &smallest, extras)?)?);
-            let (needed, budget, peak) = (report.arena_bytes, budget as usize, Box::new(report.peak));
-            return Err(BudgetError::Ram { needed, budget, peak }.into());
+        Err(ScheduleError::Ram { smallest, budget }) => {
+            let peak = Box::new(PlanReport::of(&Plan::load(&write(graph, &smallest, extras)?)?).peak);
+            let [needed, budget, fast] = [smallest.slow_len(), budget, smallest.fast].map(|bytes| bytes as usize);
+            return Err(BudgetError::Ram { needed, budget, fast, peak }.into());
+        }
+        Err(ScheduleError::Fast { needed, fast }) => {
+            return Err(BudgetError::Fast { needed: needed as usize, budget: fast as usize }.into());
         }
     };
     let bytes = write(graph, &schedule, extras)?;
     let Some(flash) = budget.flash.filter(|&flash| bytes.len() > flash) else { return Ok((schedule, bytes)) };
     // The objective gives way where only the shortest plan fits.
-    let (schedule, bytes) = match schedule_within(graph, Objective::Flash, ram) {
+    let (schedule, bytes) = match schedule_within(graph, Objective::Flash, &memory) {
         Ok(shortest) => {
             let shorter = write(graph, &shortest, extras)?;
             if shorter.len() < bytes.len() { (shortest, shorter) } else { (schedule, bytes) }

@@ -24,6 +24,8 @@ pub const MAX_CALIBRATION: usize = 100;
 
 /// Metadata key of the front end's parameters.
 pub const FRONT_END_KEY: &str = "residua.front_end";
+/// Provenance key of the size of the fast region at the arena's start, in bytes.
+pub const FAST_RAM_KEY: &str = "fast-ram";
 /// Metadata key of the class names, comma separated.
 pub const LABELS_KEY: &str = "residua.labels";
 
@@ -166,6 +168,9 @@ impl Model {
         };
         let mut provenance = self.provenance.clone();
         provenance.push(("calibration".into(), method.to_string()));
+        if budget.fast_ram > 0 {
+            provenance.push((FAST_RAM_KEY.into(), budget.fast_ram.to_string()));
+        }
         let extras = Extras { front_end, labels: self.labels.clone(), provenance };
         let (schedule, bytes) = budget::fit(&graph, &extras, budget)?;
         Ok(Compiled { bytes, graph, schedule })

@@ -8,7 +8,7 @@ use residua_quantize::aligned::AlignedBytes;
 use residua_quantize::compile::Model;
 use residua_quantize::inspect::PlanReport;
 use residua_quantize::quantize::quantize;
-use residua_quantize::schedule::{Heads, Objective, place, schedule, schedule_within};
+use residua_quantize::schedule::{Heads, Memory, Objective, place, schedule, schedule_within};
 use residua_quantize::write::{Extras, write};
 use std::path::PathBuf;
 
@@ -80,7 +80,7 @@ fn rows_are_computed_once() {
         let tensors: Vec<u16> = (0..graph.steps.len() as u16).collect();
         let schedules = [
             ("smallest arena", schedule(&graph)),
-            ("one segment", schedule_within(&graph, Objective::Flash, None).unwrap()),
+            ("one segment", schedule_within(&graph, Objective::Flash, &Memory::default()).unwrap()),
             ("tensor by tensor", place(&graph, &tensors, Heads::Passing)),
         ];
         for (what, schedule) in schedules {

@@ -4,14 +4,14 @@
 use proptest::prelude::*;
 use residua::engine::Engine;
 use residua::plan::format::{HeaderRecord, STRUCTURE_START};
-use residua::plan::{Checksum, Plan, PlanError};
+use residua::plan::{Checksum, Plan, PlanError, state_len};
 use residua_models::graph::{ValueId, Window};
 use residua_quantize::aligned::AlignedBytes;
 use residua_quantize::inspect::PlanReport;
 use residua_quantize::lower::{RowGraph, RowNode, RowOperator, RowValue};
 use residua_quantize::qgraph::QGraph;
 use residua_quantize::quantize::quantize;
-use residua_quantize::schedule::{Heads, Objective, place, schedule, schedule_within};
+use residua_quantize::schedule::{Heads, Memory, Objective, Schedule, ScheduleError, place, schedule, schedule_within};
 use residua_quantize::write::{Extras, write};
 use residua_quantize::{reference, simulate};
 
@@ -190,10 +190,15 @@ fn input(plan: &Plan<'_>, seed: u64) -> Vec<i8> {
     (0..plan.input().len()).map(|_| random.next() as i8).collect()
 }
 
-/// Buffers that are live at once lie apart, nothing ever needs more than the lower bound, and constants add up.
-fn report_is_sound(plan: &Plan<'_>, lower_bound: u32) {
+/// Buffers that are live at once lie apart, none lies across the fast region's end, nothing ever needs more than the lower bound, and constants add up.
+fn report_is_sound(plan: &Plan<'_>, schedule: &Schedule) {
     let report = PlanReport::of(plan);
-    assert_eq!(report.arena_lower_bound, lower_bound as usize);
+    assert_eq!(report.arena_lower_bound, schedule.lower_bound as usize);
+    let fast = schedule.fast as usize;
+    for buffer in &report.memory {
+        let [start, end] = [0, buffer.bytes].map(|len| buffer.offset as usize + len);
+        assert!(end <= fast || start >= fast, "{buffer:?} lies across {fast}");
+    }
     assert_eq!(report.steps.iter().map(|s| s.constants_bytes).sum::<usize>(), report.constants_bytes);
     let mut most = 0;
     for (step, index) in report.steps.iter().zip(0..) {
@@ -222,16 +227,22 @@ proptest! {
         let [passing, all] = [Heads::Passing, Heads::All].map(|heads| place(&graph, &random_split, heads));
         let smallest = schedule(&graph);
         let budget = smallest.arena_len + splits as u32 % 500;
-        let within = |objective| schedule_within(&graph, objective, Some(budget)).unwrap();
+        let within = |objective| schedule_within(&graph, objective, &Memory { ram: Some(budget), fast: 0 }).unwrap();
         let [latency, flash] = [Objective::Latency, Objective::Flash].map(within);
         prop_assert!(latency.arena_len <= budget && flash.arena_len <= budget);
         prop_assert!(flash.segment_count() <= smallest.segment_count());
-        prop_assert_eq!(schedule_within(&graph, Objective::Flash, None).unwrap().segment_count(), 1);
-        for schedule in [passing, all, smallest, latency, flash] {
+        prop_assert_eq!(schedule_within(&graph, Objective::Flash, &Memory::default()).unwrap().segment_count(), 1);
+        let fast = splits as u32 >> 16 & 0x7ff;
+        let hot = schedule_within(&graph, Objective::Ram, &Memory { ram: None, fast });
+        if let Err(error) = &hot {
+            let needed = state_len(graph.values.len(), graph.steps.len()) as u32;
+            prop_assert!(matches!(error, ScheduleError::Fast { needed: n, .. } if *n > fast && *n >= needed), "{error}");
+        }
+        for schedule in [passing, all, smallest, latency, flash].into_iter().chain(hot) {
             prop_assert!(schedule.arena_len >= schedule.lower_bound);
             let bytes = write(&graph, &schedule, &Extras::default()).unwrap();
             let plan = Plan::load(&bytes).unwrap();
-            report_is_sound(&plan, schedule.lower_bound);
+            report_is_sound(&plan, &schedule);
             let input = input(&plan, seed);
             let rows = simulate::run_values(&plan, &input).unwrap();
             prop_assert_eq!(rows, reference::run_values(&plan, &input));

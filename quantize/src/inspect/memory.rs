@@ -1,6 +1,9 @@
 //! Where a plan's working memory is, and when.
 
 use super::StepReport;
+use crate::compile::FAST_RAM_KEY;
+use crate::ports::provenance;
+use crate::schedule::traffic::{self, Reads};
 use crate::schedule::{ALIGNMENT, ARENA_ALIGNMENT};
 use residua::plan::Plan;
 use residua::plan::format::{NONE, NONE_16};
@@ -58,6 +61,8 @@ pub struct BufferReport {
     pub bytes: usize,
     /// Rows held, of how many; none where no rows are held.
     pub rows: Option<[u32; 2]>,
+    /// Bytes read and written in one inference; unknown for counters and scratch.
+    pub traffic_bytes: Option<u64>,
     /// First and last segment in which it is live.
     pub live: [u16; 2],
     /// First and last step that use it. Rings, tensors and sums keep their bytes for whole segments, since the steps of a
@@ -114,6 +119,15 @@ impl fmt::Display for BufferReport {
     }
 }
 
+/// The part of the arena from its start that was meant for fast memory. No buffer lies across its end.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RegionReport {
+    /// Its size in bytes; the arena may be smaller.
+    pub bytes: usize,
+    /// Share of the known traffic that goes to it.
+    pub traffic_share: f64,
+}
+
 /// All buffers of a plan, by kind, then in order of steps.
 pub(super) fn buffers(plan: &Plan<'_>, steps: &[StepReport]) -> Vec<BufferReport> {
     let last_step = plan.step_count().saturating_sub(1);
@@ -124,48 +138,67 @@ pub(super) fn buffers(plan: &Plan<'_>, steps: &[StepReport]) -> Vec<BufferReport
         offset: 0,
         bytes: plan.state_len(),
         rows: None,
+        traffic_bytes: None,
         live: all,
         steps: [0, last_step],
     }];
     for index in 0..plan.step_count() {
         let (Some(step), Some(operator)) = (plan.step(index), plan.operator(index)) else { continue };
         let operator = operator.as_row_operator();
-        for (kind, words, offset) in [
-            (BufferKind::Scratch, operator.scratch_words(), plan.state_len() as u32),
-            (BufferKind::Sums, operator.sums(), step.scratch),
+        let sums_traffic = traffic::of_sums(operator.sums() * 4, operator.geometry().rows_in);
+        for (kind, words, offset, traffic_bytes) in [
+            (BufferKind::Scratch, operator.scratch_words(), plan.state_len() as u32, None),
+            (BufferKind::Sums, operator.sums(), step.scratch, Some(sums_traffic)),
         ] {
             let writer = steps.get(usize::from(index)).map_or(String::new(), |s| s.name.clone());
             let [live, steps] = [[step.segment; 2], [index; 2]];
-            let buffer = BufferReport { kind, writer, offset, bytes: words * 4, rows: None, live, steps };
+            let buffer =
+                BufferReport { kind, writer, offset, bytes: words * 4, rows: None, traffic_bytes, live, steps };
             out.extend(Some(buffer).filter(|b| b.bytes > 0));
         }
     }
-    for (index, reader) in (0..plan.value_count()).zip(last_readers(plan)) {
+    let rows_read = rows_read(plan);
+    for ((index, reader), read) in (0..plan.value_count()).zip(last_readers(plan)).zip(rows_read) {
         let Some(value) = plan.value(index) else { continue };
         let row = usize::from(value.columns) * usize::from(value.channels);
         let writer = index.checked_sub(1).and_then(|s| steps.get(usize::from(s))).map_or("input", |s| &s.name);
-        let of = |kind, offset, rows: u32, live, steps| BufferReport {
+        let (head, ring) = (value.head != NONE, value.ring > 0);
+        let [in_ring, in_head] = traffic::of_value(row, value.rows.into(), read, head, ring);
+        let of = |kind, offset, rows: u32, traffic, live, steps| BufferReport {
             kind,
             writer: writer.into(),
             offset,
             bytes: row * rows as usize,
             rows: Some([rows, value.rows]),
+            traffic_bytes: Some(traffic),
             live,
             steps,
         };
         let first = index.saturating_sub(1);
-        if value.head != NONE {
+        if head {
             let reader = if value.wake == NONE_16 { first } else { index.min(last_step) };
-            out.push(of(BufferKind::Head, value.head, 1, [value.first_segment; 2], [first, reader]));
+            out.push(of(BufferKind::Head, value.head, 1, in_head, [value.first_segment; 2], [first, reader]));
         }
-        if value.ring > 0 {
+        if ring {
             let kind = if value.ring < value.rows { BufferKind::Ring } else { BufferKind::Tensor };
             let live = [value.first_segment, value.last_segment];
-            out.push(of(kind, value.offset, value.ring, live, [first, reader.unwrap_or(first)]));
+            out.push(of(kind, value.offset, value.ring, in_ring, live, [first, reader.unwrap_or(first)]));
         }
     }
     out.sort_by_key(|b| (b.kind, b.steps));
     out
+}
+
+/// Rows read of each value in one inference.
+fn rows_read(plan: &Plan<'_>) -> Vec<u64> {
+    let operators: Vec<_> = (0..plan.step_count()).filter_map(|s| Some((plan.step(s)?, plan.operator(s)?))).collect();
+    let reads = operators.iter().map(|(step, operator)| Reads {
+        geometry: operator.as_row_operator().geometry(),
+        accumulates: operator.as_row_operator().sums() > 0,
+        input: step.input.into(),
+        second: (step.second != NONE_16).then_some(step.second.into()),
+    });
+    traffic::rows_read(plan.value_count().into(), reads)
 }
 
 /// Last step that reads each value.
@@ -177,6 +210,17 @@ fn last_readers(plan: &Plan<'_>) -> Vec<Option<u16>> {
         }
     }
     readers
+}
+
+/// The fast region that the plan was compiled for.
+pub(super) fn fast_region(plan: &Plan<'_>, buffers: &[BufferReport]) -> Option<RegionReport> {
+    let bytes: usize = provenance(plan, FAST_RAM_KEY)?.parse().ok()?;
+    let traffic = |inside: &dyn Fn(&&BufferReport) -> bool| {
+        let traffic = buffers.iter().filter(inside).filter_map(|b| b.traffic_bytes);
+        traffic.fold(0, u64::saturating_add) as f64
+    };
+    let [fast, all] = [traffic(&|b| (b.offset as usize) < bytes), traffic(&|_| true)];
+    Some(RegionReport { bytes, traffic_share: if all > 0.0 { fast / all } else { 0.0 } })
 }
 
 /// The moment at which most bytes are live; among equals the first.

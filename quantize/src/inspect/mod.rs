@@ -3,7 +3,7 @@
 mod constants;
 mod memory;
 
-pub use memory::{BufferKind, BufferReport, PeakReport};
+pub use memory::{BufferKind, BufferReport, PeakReport, RegionReport};
 
 use crate::ports::{Port, provenance};
 use residua::operators::Operator;
@@ -25,6 +25,8 @@ pub struct PlanReport {
     pub arena_bytes: usize,
     /// Bytes that the largest segment needs: no placement of these segments is smaller.
     pub arena_lower_bound: usize,
+    /// The fast region, where the plan was compiled for one.
+    pub fast_region: Option<RegionReport>,
     /// Parts of the schedule; between two of them, values are held whole.
     pub segments: usize,
     /// Multiply-accumulate operations of one inference.
@@ -116,6 +118,7 @@ impl PlanReport {
             constants_bytes: plan.constants_len(),
             arena_bytes: plan.arena_len(),
             arena_lower_bound: memory::lower_bound(plan, &memory),
+            fast_region: memory::fast_region(plan, &memory),
             segments: steps.last().map_or(0, |s| usize::from(s.segment) + 1),
             macs: steps.iter().map(|s| s.macs).fold(0, u64::saturating_add),
             parameters,

@@ -66,6 +66,7 @@ pub fn picture(plan: &PlanReport) -> String {
     plan.memory.iter().for_each(|buffer| svg += &bar(plan, &scale, buffer));
     svg += &segments(plan, &scale);
     svg += &axes(plan, &scale);
+    svg += &fast_region(plan, &scale);
     svg += &peak(plan, &scale);
     svg + "</svg></div>\n"
 }
@@ -151,6 +152,18 @@ fn axes(plan: &PlanReport, scale: &Scale) -> String {
         out += &format!("<text x=\"{:.1}\" y=\"{text:.1}\" class=\"axis end\">{}</text>\n", x - 3.0, count(address));
     }
     out
+}
+
+fn fast_region(plan: &PlanReport, scale: &Scale) -> String {
+    let Some(region) = plan.fast_region.as_ref().filter(|r| r.bytes < plan.arena_bytes) else { return String::new() };
+    let (y, right) = (scale.y(region.bytes), scale.right());
+    format!(
+        "<path d=\"M{LEFT:.1} {y:.1}H{right:.1}\" class=\"cut\"/>\n\
+         <text x=\"{:.1}\" y=\"{:.1}\" class=\"inside end\">fast region below {}</text>\n",
+        right - 4.0,
+        y + 11.0,
+        count(region.bytes)
+    )
 }
 
 fn peak(plan: &PlanReport, scale: &Scale) -> String {

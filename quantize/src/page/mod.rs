@@ -5,7 +5,7 @@ mod markup;
 mod memory;
 
 use crate::evaluate::Accuracy;
-use crate::inspect::{BufferReport, PlanReport, PortReport};
+use crate::inspect::{BufferReport, PlanReport, PortReport, RegionReport};
 use markup::{count, escape, span, table};
 
 const STYLE: &str = include_str!("style.css");
@@ -48,6 +48,9 @@ fn facts(plan: &PlanReport, accuracy: Option<&Accuracy>) -> String {
         ("Input", port(&plan.input) + if plan.front_end { ", from audio" } else { "" }),
         ("Output", port(&plan.output)),
     ];
+    if let Some(RegionReport { bytes: size, traffic_share }) = &plan.fast_region {
+        facts.push(("Fast region", format!("{}, {:.1} % of the traffic", bytes(*size), traffic_share * 100.0)));
+    }
     if !plan.labels.is_empty() {
         facts.push(("Labels", escape(&plan.labels.join(", "))));
     }
@@ -138,11 +141,12 @@ fn buffers(buffers: &[BufferReport]) -> String {
             count(b.offset),
             count(b.bytes),
             b.rows.map_or("–".into(), |[held, all]| format!("{held} of {all}")),
+            b.traffic_bytes.map_or("–".into(), count),
             span(b.steps),
             span(b.live),
         ]
     });
-    table(["Kind", "Of", "Address #", "Bytes #", "Rows held #", "Steps #", "Segments #"], rows)
+    table(["Kind", "Of", "Address #", "Bytes #", "Rows held #", "Traffic, bytes #", "Steps #", "Segments #"], rows)
 }
 
 /// Names with what stands behind them, as markup.

@@ -1,11 +1,14 @@
 //! Where and when: segments, ring sizes and arena addresses.
 
 mod memory;
+mod objective;
 mod rows;
 mod search;
+pub(crate) mod traffic;
 mod transient;
 mod wiring;
 
+pub use objective::{Memory, Objective, ScheduleError, schedule, schedule_within};
 pub use search::{Heads, Segment};
 
 use crate::qgraph::QGraph;
@@ -41,6 +44,8 @@ pub struct Schedule {
     pub arena_len: u32,
     /// Bytes that the largest segment needs: no placement of these segments is smaller.
     pub lower_bound: u32,
+    /// Size of the fast region at the arena's start; 0 for none.
+    pub fast: u32,
 }
 
 impl Schedule {
@@ -48,57 +53,11 @@ impl Schedule {
     pub fn segment_count(&self) -> usize {
         self.transient.len()
     }
-}
 
-/// What a schedule makes small.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Objective {
-    /// The smallest arena.
-    #[default]
-    Ram,
-    /// The fewest instructions: no row is moved unless the budget demands it.
-    Latency,
-    /// The shortest plan: no more segments than the budget demands, since each is described in the plan.
-    Flash,
-}
-
-/// The arena is larger than the budget.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("the smallest arena takes {} bytes, the budget is {budget}", smallest.arena_len)]
-pub struct TooLarge {
-    /// The schedule with the smallest arena.
-    pub smallest: Box<Schedule>,
-    /// Bytes allowed.
-    pub budget: u32,
-}
-
-/// Schedules a graph for the smallest arena.
-pub fn schedule(graph: &QGraph) -> Schedule {
-    thin_out(graph, &best(graph, Heads::All, 0), 0)
-}
-
-/// Schedules a graph into a budget of arena bytes.
-///
-/// # Errors
-/// The smallest arena is larger than the budget.
-pub fn schedule_within(graph: &QGraph, objective: Objective, budget: Option<u32>) -> Result<Schedule, TooLarge> {
-    let budget = budget.unwrap_or(u32::MAX);
-    let fits = |schedule: &Schedule| schedule.arena_len <= budget;
-    let first = match objective {
-        Objective::Ram => None,
-        Objective::Latency => Some(placed(graph, &best(graph, Heads::Passing, 0))),
-        Objective::Flash => Some(thin_out(graph, &best(graph, Heads::All, budget), 0)),
-    };
-    if let Some(schedule) = first.filter(fits) {
-        return Ok(schedule);
+    /// Arena bytes above the fast region.
+    pub fn slow_len(&self) -> u32 {
+        self.arena_len.saturating_sub(self.fast)
     }
-    let smallest = schedule(graph);
-    if !fits(&smallest) {
-        return Err(TooLarge { smallest: smallest.into(), budget });
-    }
-    let fewer_moves = || Some(thin_out(graph, &best(graph, Heads::All, 0), budget)).filter(fits);
-    let second = (objective == Objective::Latency).then(fewer_moves).flatten();
-    Ok(second.unwrap_or(smallest))
 }
 
 /// Sizes and places all buffers for a split into segments (the segment of each step, from 0 without gaps).
@@ -121,42 +80,12 @@ pub fn place(graph: &QGraph, segments: &[u16], heads: Heads) -> Schedule {
         let kept = wiring.written(&step).zip(rings).filter(|&(v, ring)| flags[v] && (heads == Heads::All || ring == 0));
         cuts.push(Segment { heads: kept.map(|(v, _)| v).collect(), steps: step });
     }
-    place_segments(&wiring, &cuts)
+    place_segments(&wiring, &cuts, 0)
 }
 
-/// The best cuts where an arena of up to `enough` bytes does.
-fn best(graph: &QGraph, heads: Heads, enough: u32) -> Vec<Segment> {
-    let state = residua::plan::state_len(graph.values.len(), graph.steps.len());
-    let enough = enough as usize / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
-    search::best_cuts(&Wiring::new(graph), heads, enough.saturating_sub(state))
-}
-
-fn placed(graph: &QGraph, segments: &[Segment]) -> Schedule {
-    place_segments(&Wiring::new(graph), segments)
-}
-
-/// Drops heads, those that move most bytes first, as long as the arena stays within a limit or does not grow.
-fn thin_out(graph: &QGraph, segments: &[Segment], limit: u32) -> Schedule {
-    let wiring = Wiring::new(graph);
-    let mut segments = segments.to_vec();
-    let mut schedule = place_segments(&wiring, &segments);
-    let moving = |v: &usize| schedule.rings[*v] > 0;
-    let mut heads: Vec<usize> = segments.iter().flat_map(|s| s.heads.iter().copied()).filter(moving).collect();
-    heads.sort_by_key(|&v| (std::cmp::Reverse(wiring.row_len(v) * wiring.rows(v) as usize), v));
-    for value in heads {
-        let mut fewer = segments.clone();
-        fewer.iter_mut().for_each(|s| s.heads.retain(|&v| v != value));
-        let candidate = place_segments(&wiring, &fewer);
-        if candidate.arena_len <= limit.max(schedule.arena_len) {
-            (segments, schedule) = (fewer, candidate);
-        }
-    }
-    schedule
-}
-
-fn place_segments(wiring: &Wiring<'_>, segments: &[Segment]) -> Schedule {
+fn place_segments(wiring: &Wiring<'_>, segments: &[Segment], fast: u32) -> Schedule {
     let graph = wiring.graph;
-    let state = residua::plan::state_len(graph.values.len(), graph.steps.len());
+    let state = state_len(graph);
     let mut out = Schedule {
         segments: vec![0; graph.steps.len()],
         rings: vec![1; graph.values.len()],
@@ -168,6 +97,7 @@ fn place_segments(wiring: &Wiring<'_>, segments: &[Segment]) -> Schedule {
         wakes: vec![None; graph.values.len()],
         arena_len: 0,
         lower_bound: 0,
+        fast,
     };
     for (index, segment) in segments.iter().enumerate() {
         out.segments[segment.steps.clone()].fill(index as u16);
@@ -191,7 +121,8 @@ fn place_segments(wiring: &Wiring<'_>, segments: &[Segment]) -> Schedule {
     }
     let buffers = buffers(wiring, &out, state);
     let bound = (0..segments.len() as u16).map(|s| segment_len(&buffers, &out, state, s)).max().unwrap_or(state);
-    let (offsets, end) = memory::assign(&buffers, bound);
+    let (offsets, end) =
+        if fast > 0 { memory::assign_hot(&buffers, fast as usize) } else { memory::assign(&buffers, bound) };
     let (values, sums) = offsets.split_at(graph.values.len());
     // A value that is kept in its head alone has no ring; its offset only has to be valid.
     let offset = |(v, &offset): (usize, &usize)| if out.rings[v] == 0 { state as u32 } else { offset as u32 };
@@ -209,11 +140,19 @@ fn buffers(wiring: &Wiring<'_>, schedule: &Schedule, state: usize) -> Vec<Buffer
         let transient = &schedule.transient[first.into()..=last.into()];
         state + transient.iter().max().map_or(0, |&len| len as usize)
     };
-    let rings = schedule.rings.iter().zip(&schedule.lifetimes).enumerate();
-    let rings =
-        rings.map(|(v, (&ring, &lifetime))| Buffer { len: wiring.ring_len(v, ring), lifetime, floor: floor(lifetime) });
-    let sums = wiring.graph.steps.iter().zip(&schedule.segments);
-    let sums = sums.map(|(step, &s)| Buffer { len: step.sums * 4, lifetime: [s, s], floor: floor([s, s]) });
+    let reads = traffic::rows_read(wiring.graph.values.len(), wiring.reads());
+    let rings = (0..schedule.rings.len()).map(|v| {
+        let (ring, lifetime) = (schedule.rings[v], schedule.lifetimes[v]);
+        let row_len = wiring.graph.values[v].row_len();
+        let head = schedule.heads[v].is_some();
+        let [traffic, _] = traffic::of_value(row_len, wiring.rows(v).into(), reads[v], head, ring > 0);
+        Buffer { len: wiring.ring_len(v, ring), lifetime, floor: floor(lifetime), traffic }
+    });
+    let sums = wiring.graph.steps.iter().zip(&wiring.geometries).zip(&schedule.segments);
+    let sums = sums.map(|((step, geometry), &s)| {
+        let len = step.sums * 4;
+        Buffer { len, lifetime: [s, s], floor: floor([s, s]), traffic: traffic::of_sums(len, geometry.rows_in) }
+    });
     rings.chain(sums).collect()
 }
 
@@ -221,4 +160,9 @@ fn buffers(wiring: &Wiring<'_>, schedule: &Schedule, state: usize) -> Vec<Buffer
 fn segment_len(buffers: &[Buffer], schedule: &Schedule, state: usize, segment: u16) -> usize {
     let live = buffers.iter().filter(|b| (b.lifetime[0]..=b.lifetime[1]).contains(&segment));
     state + schedule.transient[usize::from(segment)] as usize + live.map(|b| b.len).sum::<usize>()
+}
+
+/// Bytes of the engine's counters.
+fn state_len(graph: &QGraph) -> usize {
+    residua::plan::state_len(graph.values.len(), graph.steps.len())
 }

@@ -12,6 +12,7 @@ use residua_models::data::ModelInput;
 use residua_quantize::budget::Budget;
 use residua_quantize::calibrate::Method;
 use residua_quantize::compile::{MAX_CALIBRATION, Model};
+use residua_quantize::inspect::{PlanReport, RegionReport};
 use residua_quantize::quantize::Ranges;
 use residua_quantize::schedule::Objective;
 use serde::Serialize;
@@ -45,9 +46,12 @@ pub struct Arguments {
     /// What the plan is for: host, or a board of `residua boards`
     #[arg(long, value_name = "TARGET", default_value = "host")]
     target: Target,
-    /// Largest arena (`arena_bytes`); the firmware's stack comes on top
+    /// Largest arena (`arena_bytes`); the firmware's stack comes on top. With --fast-ram, the largest part above that
     #[arg(long, value_name = "BYTES")]
     ram: Option<usize>,
+    /// Size of a fast region at the arena's start: the buffers with most traffic lie there, and none lies across its end
+    #[arg(long, value_name = "BYTES")]
+    fast_ram: Option<NonZeroUsize>,
     /// Largest plan (`plan_bytes`); the firmware's code comes on top
     #[arg(long, value_name = "BYTES")]
     flash: Option<usize>,
@@ -93,6 +97,8 @@ struct Report {
     plan: String,
     target: String,
     arena_bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fast_region: Option<RegionReport>,
     constants_bytes: usize,
     plan_bytes: usize,
     segments: usize,
@@ -114,13 +120,19 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         ));
     };
     let (ranges, samples) = calibrate(arguments, &mut model, calibration)?;
-    let budget = Budget { ram: arguments.ram, flash: arguments.flash, objective: arguments.objective.into() };
+    let budget = Budget {
+        ram: arguments.ram,
+        fast_ram: arguments.fast_ram.map_or(0, NonZeroUsize::get),
+        flash: arguments.flash,
+        objective: arguments.objective.into(),
+    };
     let compiled = model.compile(&ranges, arguments.method, &budget).map_err(|error| about(error.into()))?;
     let plan = Plan::load(&compiled.bytes)?;
     let result = Report {
         plan: arguments.output.display().to_string(),
         target: arguments.target.to_string(),
         arena_bytes: plan.arena_len(),
+        fast_region: PlanReport::of(&plan).fast_region,
         constants_bytes: plan.constants_len(),
         plan_bytes: compiled.bytes.len(),
         segments: compiled.schedule.segment_count(),
@@ -131,8 +143,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     write_file(&arguments.output, &compiled.bytes)?;
     report(arguments.json, &result, || {
+        let fast = result.fast_region.as_ref().map_or(String::new(), |fast| {
+            let bytes = fast.bytes.min(result.arena_bytes);
+            format!(", the first {bytes} of them with {:.1} % of the traffic", fast.traffic_share * 100.0)
+        });
         format!(
-            "{}: {} bytes, {} of them constants; arena {} bytes; {} steps in {} segment(s); {} MACs; {:.2} s",
+            "{}: {} bytes, {} of them constants; arena {} bytes{fast}; {} steps in {} segment(s); {} MACs; {:.2} s",
             result.plan,
             result.plan_bytes,
             result.constants_bytes,

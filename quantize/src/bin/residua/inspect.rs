@@ -6,7 +6,7 @@ use crate::common::output::{report, table};
 use clap::Args;
 use residua_models::onnx::{Survey, UnsupportedNode, ValueSummary, survey};
 use residua_quantize::aligned::AlignedBytes;
-use residua_quantize::inspect::PlanReport;
+use residua_quantize::inspect::{PlanReport, RegionReport};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -148,6 +148,9 @@ fn plan_text(plan: &PlanReport) -> String {
         plan.segments,
         plan.peak,
     );
+    if let Some(RegionReport { bytes, traffic_share }) = &plan.fast_region {
+        out += &format!("fast region {bytes} bytes, {:.1} % of the traffic\n", traffic_share * 100.0);
+    }
     if !plan.labels.is_empty() {
         out += &format!("labels      {}\n", plan.labels.join(", "));
     }
@@ -173,12 +176,13 @@ fn plan_text(plan: &PlanReport) -> String {
             b.offset.to_string(),
             b.bytes.to_string(),
             b.rows.map_or("-".into(), |[held, all]| format!("{held}/{all}")),
+            b.traffic_bytes.map_or("-".into(), |bytes| bytes.to_string()),
             span(b.steps),
             span(b.live),
         ]
     });
     out += "\n";
-    out += &table(["buffer of", "address", "bytes", "rows held", "steps", "segments"], buffers);
+    out += &table(["buffer of", "address", "bytes", "rows held", "traffic", "steps", "segments"], buffers);
     out
 }
 
