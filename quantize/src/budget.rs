@@ -26,7 +26,8 @@ pub struct Budget {
 pub enum BudgetError {
     /// The smallest arena is larger than [`Budget::ram`].
     #[error(
-        "the arena takes at least {needed} bytes{}, {} more than --ram {budget}. {peak}. What would help: {}, or --ram {needed}",
+        "the arena takes at least {needed} bytes{}, {} more than --ram {budget}\n{peak}\nwhat would help: {}, or \
+         --ram {needed}",
         if *fast > 0 { " above the fast region" } else { "" },
         needed - budget,
         ram_help(peak)
@@ -43,7 +44,7 @@ pub enum BudgetError {
     },
     /// What must lie in the fast region is larger.
     #[error(
-        "counters, scratch and heads lie in the fast region and take {needed} bytes, {} more than --fast-ram {budget}. What \
+        "counters, scratch and heads lie in the fast region and take {needed} bytes, {} more than --fast-ram {budget}\nwhat \
          would help: --fast-ram {needed}",
         needed - budget
     )]
@@ -55,8 +56,9 @@ pub enum BudgetError {
     },
     /// The smallest plan is larger than [`Budget::flash`].
     #[error(
-        "the plan takes at least {needed} bytes, {} more than --flash {budget}. {constants} bytes are constants, {bytes} of \
-         them those of `{step}` ({operator}), the most of all steps. What would help: fewer channels into or out of `{step}`, or --flash {needed}",
+        "the plan takes at least {needed} bytes, {} more than --flash {budget}\n{constants} bytes are constants, {bytes} of \
+         them those of `{step}` ({operator}), the most of all steps\nwhat would help: fewer channels into or out of \
+         `{step}`, or --flash {needed}",
         needed - budget
     )]
     Flash {

@@ -9,6 +9,7 @@ use residua_models::graph::{ValueId, Window};
 use residua_quantize::aligned::AlignedBytes;
 use residua_quantize::inspect::PlanReport;
 use residua_quantize::lower::{RowGraph, RowNode, RowOperator, RowValue};
+use residua_quantize::page::page;
 use residua_quantize::qgraph::QGraph;
 use residua_quantize::quantize::quantize;
 use residua_quantize::schedule::{Heads, Memory, Objective, Schedule, ScheduleError, place, schedule, schedule_within};
@@ -252,7 +253,7 @@ proptest! {
     }
 
     /// Random bytes of the structure are changed and the checksum is made to match again: the plan is refused, or it runs
-    /// to the end without a panic.
+    /// to the end without a panic, and can be described.
     #[test]
     fn damage_behind_the_checksum_does_no_harm(
         seed in any::<u64>(), damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
@@ -268,6 +269,9 @@ proptest! {
         if let Some(structure) = bytes.get(STRUCTURE_START..header.constants as usize) {
             let sum = Checksum::of(structure);
             bytes[12..16].copy_from_slice(&sum.to_le_bytes());
+        }
+        if let Ok(plan) = Plan::load(&bytes) {
+            page(&PlanReport::of(&plan), None);
         }
         if let Ok(plan) = Plan::load(&bytes) && plan.arena_len() < 1 << 24 && plan.input().len() < 1 << 20 && plan.input().rows < 1000 {
             let mut arena = AlignedBytes::zeroed(plan.arena_len());

@@ -98,10 +98,9 @@ pub struct PeakReport {
 impl fmt::Display for PeakReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { step, operator, segment, bytes, .. } = self;
-        write!(f, "{bytes} bytes are live while `{step}` ({operator}, segment {segment}) runs: ")?;
-        for (index, buffer) in self.buffers.iter().enumerate() {
-            let comma = if index == 0 { "" } else { ", " };
-            write!(f, "{comma}{buffer}")?;
+        write!(f, "{bytes} bytes are live while `{step}` ({operator}, segment {segment}) runs:")?;
+        for buffer in &self.buffers {
+            write!(f, "\n  {buffer}")?;
         }
         Ok(())
     }
@@ -110,11 +109,10 @@ impl fmt::Display for PeakReport {
 impl fmt::Display for BufferReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, writer, bytes, .. } = self;
+        write!(f, "{kind} of `{writer}` {bytes} bytes")?;
         match self.rows {
-            Some([held, all]) if *kind != BufferKind::Head => {
-                write!(f, "{kind} of `{writer}` {bytes} ({held} of {all} rows)")
-            }
-            _ => write!(f, "{kind} of `{writer}` {bytes}"),
+            Some([held, all]) if *kind != BufferKind::Head => write!(f, ", {held} of {all} rows"),
+            _ => Ok(()),
         }
     }
 }

@@ -101,10 +101,9 @@ fn bar(plan: &PlanReport, scale: &Scale, buffer: &BufferReport) -> String {
     let (width, height) = (end - x, bottom - y);
     let pattern = KINDS.iter().find(|(kind, _)| *kind == buffer.kind).map_or("p-ring", |(_, pattern)| pattern);
     let mut out = format!(
-        "<g><title>{}: {} bytes at {}, used by steps {}</title><rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" \
+        "<g><title>{}, at {}, used by steps {}</title><rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" \
          class=\"bar\" fill=\"url(#{pattern})\"/>",
         escape(&buffer.to_string()),
-        count(buffer.bytes),
         count(buffer.offset),
         span(buffer.steps)
     );

@@ -130,7 +130,7 @@ fn model_text(model: &Model) -> String {
 fn plan_text(plan: &PlanReport) -> String {
     let mut out = format!(
         "{}: plan of {} bytes, {} of them constants\ninput       {:?}, scale {}, zero point {}{}\noutput      {:?}, scale {}, zero point {}\n\
-         parameters  {}\nMACs        {}\narena       {} bytes, lower bound {}, {} segment(s)\npeak        {}\n",
+         parameters  {}\nMACs        {}\narena       {} bytes, lower bound {}, {} segment(s)\n",
         plan.name,
         plan.plan_bytes,
         plan.constants_bytes,
@@ -146,7 +146,6 @@ fn plan_text(plan: &PlanReport) -> String {
         plan.arena_bytes,
         plan.arena_lower_bound,
         plan.segments,
-        plan.peak,
     );
     if let Some(RegionReport { bytes, traffic_share }) = &plan.fast_region {
         out += &format!("fast region {bytes} bytes, {:.1} % of the traffic\n", traffic_share * 100.0);
@@ -154,6 +153,7 @@ fn plan_text(plan: &PlanReport) -> String {
     if !plan.labels.is_empty() {
         out += &format!("labels      {}\n", plan.labels.join(", "));
     }
+    out += &format!("\npeak: {}\n", plan.peak);
     let steps = plan.steps.iter().zip(0..).map(|(s, index): (_, u16)| {
         let bits = |bits: u8| if bits == 0 { "-".to_string() } else { bits.to_string() };
         let [rows, columns, channels] = s.shape;
