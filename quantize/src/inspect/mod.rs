@@ -2,8 +2,10 @@
 
 mod constants;
 mod memory;
+mod peak;
 
-pub use memory::{BufferKind, BufferReport, PeakReport, RegionReport};
+pub use memory::{BufferKind, BufferReport};
+pub use peak::{PeakReport, RegionReport};
 
 use crate::ports::{Port, provenance};
 use residua::operators::Operator;
@@ -117,8 +119,8 @@ impl PlanReport {
             plan_bytes: plan.bytes().len(),
             constants_bytes: plan.constants_len(),
             arena_bytes: plan.arena_len(),
-            arena_lower_bound: memory::lower_bound(plan, &memory),
-            fast_region: memory::fast_region(plan, &memory),
+            arena_lower_bound: peak::lower_bound(plan, &memory),
+            fast_region: peak::fast_region(plan, &memory),
             segments: steps.last().map_or(0, |s| usize::from(s.segment) + 1),
             macs: steps.iter().map(|s| s.macs).fold(0, u64::saturating_add),
             parameters,
@@ -128,7 +130,7 @@ impl PlanReport {
             output: Port::output(plan).into(),
             labels: plan.labels().map(str::to_owned).collect(),
             front_end: plan.front_end().is_some(),
-            peak: memory::peak(&memory, &steps),
+            peak: peak::peak(&memory, &steps),
             memory,
             steps,
             provenance: plan

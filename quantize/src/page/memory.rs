@@ -24,14 +24,7 @@ const KINDS: [(BufferKind, &str); 6] = [
     (BufferKind::Counters, "p-counters"),
 ];
 
-const PATTERNS: &str = "<defs>\n\
-<pattern id=\"p-ring\" width=\"8\" height=\"8\" patternUnits=\"userSpaceOnUse\"><rect width=\"8\" height=\"8\" class=\"c-ring\"/></pattern>\n\
-<pattern id=\"p-tensor\" width=\"8\" height=\"8\" patternUnits=\"userSpaceOnUse\"><rect width=\"8\" height=\"8\" class=\"c-tensor\"/><path d=\"M0 8L8 0M-2 2L2 -2M6 10L10 6\" class=\"mark\"/></pattern>\n\
-<pattern id=\"p-head\" width=\"8\" height=\"5\" patternUnits=\"userSpaceOnUse\"><rect width=\"8\" height=\"5\" class=\"c-head\"/><path d=\"M0 2.5H8\" class=\"mark\"/></pattern>\n\
-<pattern id=\"p-scratch\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\"><rect width=\"6\" height=\"6\" class=\"c-scratch\"/><circle cx=\"3\" cy=\"3\" r=\"1.2\" class=\"dot\"/></pattern>\n\
-<pattern id=\"p-sums\" width=\"7\" height=\"7\" patternUnits=\"userSpaceOnUse\"><rect width=\"7\" height=\"7\" class=\"c-sums\"/><path d=\"M0 0L7 7M7 0L0 7\" class=\"mark\"/></pattern>\n\
-<pattern id=\"p-counters\" width=\"5\" height=\"8\" patternUnits=\"userSpaceOnUse\"><rect width=\"5\" height=\"8\" class=\"c-counters\"/><path d=\"M2.5 0V8\" class=\"mark\"/></pattern>\n\
-</defs>\n";
+const PATTERNS: &str = include_str!("patterns.svg");
 
 /// Where steps and addresses lie in the picture.
 struct Scale {
@@ -60,7 +53,8 @@ pub fn picture(plan: &PlanReport) -> String {
     let scale = Scale { step: (WIDTH / steps as f64).max(NARROWEST), steps, bytes: plan.arena_bytes.max(1) as f64 };
     let (width, height) = (scale.right() + 16.0, TOP + HEIGHT + BOTTOM);
     let mut svg = format!(
-        "<div class=\"wide\"><svg width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" \
+        "<div class=\"wide\"><svg width=\"{width:.0}\" height=\"{height:.0}\" \
+         viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" \
          aria-label=\"Buffers in the arena over the steps\">\n{PATTERNS}"
     );
     plan.memory.iter().for_each(|buffer| svg += &bar(plan, &scale, buffer));
@@ -76,7 +70,8 @@ pub fn legend(plan: &PlanReport) -> String {
     let used = KINDS.iter().filter(|(kind, _)| plan.memory.iter().any(|b| b.kind == *kind));
     let entry = |(kind, pattern): &(BufferKind, &str)| {
         format!(
-            "<li><svg width=\"26\" height=\"14\"><rect x=\"0.5\" y=\"0.5\" width=\"25\" height=\"13\" class=\"bar\" fill=\"url(#{pattern})\"/></svg> {kind}</li>\n"
+            "<li><svg width=\"26\" height=\"14\"><rect x=\"0.5\" y=\"0.5\" width=\"25\" height=\"13\" class=\"bar\" \
+             fill=\"url(#{pattern})\"/></svg> {kind}</li>\n"
         )
     };
     format!("<ul class=\"legend\">\n{}</ul>\n", used.map(entry).collect::<String>())
@@ -101,7 +96,8 @@ fn bar(plan: &PlanReport, scale: &Scale, buffer: &BufferReport) -> String {
     let (width, height) = (end - x, bottom - y);
     let pattern = KINDS.iter().find(|(kind, _)| *kind == buffer.kind).map_or("p-ring", |(_, pattern)| pattern);
     let mut out = format!(
-        "<g><title>{}, at {}, used by steps {}</title><rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" \
+        "<g><title>{}, at {}, used by steps {}</title>\
+         <rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" \
          class=\"bar\" fill=\"url(#{pattern})\"/>",
         escape(&buffer.to_string()),
         count(buffer.offset),

@@ -17,7 +17,8 @@ pub fn page(plan: &PlanReport, accuracy: Option<&Accuracy>) -> String {
     let name = escape(&plan.name);
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>{name} — residua plan</title>\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+         <title>{name} — residua plan</title>\n\
          <style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>{name}</h1>\n{}</header>\n<main>\n\
          <section>\n<h2>Memory over time</h2>\n{}</section>\n\
          <section>\n<h2>Peak</h2>\n{}</section>\n\
@@ -129,7 +130,8 @@ fn steps(plan: &PlanReport) -> String {
 fn bar(part: u64, most: u64, class: &str) -> String {
     let width = BAR * part as f64 / most.max(1) as f64;
     format!(
-        "<svg width=\"{BAR:.0}\" height=\"12\" aria-hidden=\"true\"><rect y=\"1\" width=\"{width:.1}\" height=\"10\" class=\"{class}\"/></svg>"
+        "<svg width=\"{BAR:.0}\" height=\"12\" aria-hidden=\"true\">\
+         <rect y=\"1\" width=\"{width:.1}\" height=\"10\" class=\"{class}\"/></svg>"
     )
 }
 
