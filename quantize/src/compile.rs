@@ -1,15 +1,17 @@
 //! The whole way from ONNX bytes to a plan.
 
 use crate::aligned::AlignedBytes;
+use crate::budget::{self, Budget, BudgetError};
 use crate::calibrate::{Method, Observed};
-use crate::equalize::{self, Gain};
+use crate::correct::correct_output;
+use crate::equalize;
 use crate::lower::{LowerError, RowGraph, lower};
 use crate::padding;
 use crate::ports;
 use crate::qgraph::QGraph;
 use crate::quantize::{QuantizeError, Statistics, quantize};
-use crate::schedule::{Schedule, schedule};
-use crate::write::{Extras, write};
+use crate::schedule::Schedule;
+use crate::write::Extras;
 use rayon::prelude::*;
 use residua::plan::PlanError;
 use residua_models::execute::{ExecuteError, GraphExecutor};
@@ -23,6 +25,8 @@ pub const MAX_CALIBRATION: usize = 100;
 
 /// Metadata key of the front end's parameters.
 pub const FRONT_END_KEY: &str = "residua.front_end";
+/// Provenance key of the size of the fast region at the arena's start, in bytes.
+pub const FAST_RAM_KEY: &str = "fast-ram";
 /// Metadata key of the class names, comma separated.
 pub const LABELS_KEY: &str = "residua.labels";
 
@@ -59,6 +63,9 @@ pub enum CompileError {
         /// Classes of the output.
         outputs: usize,
     },
+    /// The model does not fit its budget.
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
     /// The model does not fit the plan format.
     #[error("the model does not fit the plan format: {0}")]
     Plan(#[from] PlanError),
@@ -115,33 +122,33 @@ impl Model {
     }
 
     /// Rewrites that need to see values and leave the model's function as it is: channels become alike in size
-    /// ([`crate::equalize`]), and padding that int8 cannot hold is taken apart ([`crate::padding`]). Gives the number of
-    /// places that it changed.
+    /// ([`crate::equalize`]), and padding that int8 cannot hold is taken apart ([`crate::padding`]).
     ///
     /// # Errors
     /// The float model cannot be run on an input.
-    pub fn balance(&mut self, inputs: &[Vec<f32>], gain: Gain) -> Result<usize, CompileError> {
-        let changed = equalize::equalize(&mut self.graph, inputs, gain)? + padding::separate(&mut self.graph, inputs)?;
-        if changed > 0 {
+    fn balance(&mut self, inputs: &[Vec<f32>]) -> Result<(), CompileError> {
+        if equalize::equalize(&mut self.graph, inputs)? + padding::separate(&mut self.graph, inputs)? > 0 {
             self.rows = lower(&self.graph).map_err(CompileError::Unsupported)?;
         }
-        Ok(changed)
+        Ok(())
     }
 
-    /// What all row values hold over calibration inputs (flat, in the layout that the ONNX model declares).
+    /// What calibration inputs (flat, in the layout that the ONNX model declares) say of all row values, after balancing the
+    /// model; its output is corrected with them ([`crate::correct`]).
     ///
     /// # Errors
-    /// There is no input, or the float model cannot be run on one.
-    pub fn observe(&self, inputs: &[&[f32]]) -> Result<Vec<Observed>, CompileError> {
+    /// There is no input, the float model cannot be run on one, or a layer has no integer form.
+    pub fn calibrate(&mut self, inputs: &[Vec<f32>], method: Method) -> Result<Vec<Statistics>, CompileError> {
         if inputs.is_empty() {
             return Err(CompileError::NoCalibration);
         }
+        self.balance(inputs)?;
         let executor = GraphExecutor::new(&self.graph)?;
         let empty = || self.rows.values.iter().map(|v| Observed::new(v.shape[2])).collect::<Vec<_>>();
-        Ok(inputs
+        let observed = inputs
             .par_iter()
             .try_fold(empty, |mut observed, input| {
-                let values = executor.run(&[input])?;
+                let values = executor.run(&[input.as_slice()])?;
                 for (observed, row_value) in observed.iter_mut().zip(&self.rows.values) {
                     observed.add(&row_value.to_rows(&values[row_value.source.0]));
                 }
@@ -150,16 +157,23 @@ impl Model {
             .try_reduce(empty, |mut a, b| {
                 a.iter_mut().zip(b).for_each(|(a, b)| a.merge(b));
                 Ok(a)
-            })?)
+            })?;
+        let statistics: Vec<Statistics> = observed.iter().map(|o| o.statistics(method)).collect();
+        correct_output(self, &statistics, inputs)?;
+        Ok(statistics)
     }
 
     /// Quantizes, schedules and writes the plan.
     ///
     /// # Errors
-    /// A layer has no integer form.
-    pub fn compile(&self, statistics: &[Statistics], method: Method) -> Result<Compiled, CompileError> {
+    /// A layer has no integer form, or the model does not fit the budget.
+    pub fn compile(
+        &self,
+        statistics: &[Statistics],
+        method: Method,
+        budget: &Budget,
+    ) -> Result<Compiled, CompileError> {
         let graph = quantize(&self.rows, statistics)?;
-        let schedule = schedule(&graph);
         let input = &graph.values[graph.input];
         let front_end = match &self.front_end {
             Some(spec) => spec.section(input.scale, input.zero_point)?,
@@ -167,8 +181,11 @@ impl Model {
         };
         let mut provenance = self.provenance.clone();
         provenance.push(("calibration".into(), method.to_string()));
+        if budget.fast_ram > 0 {
+            provenance.push((FAST_RAM_KEY.into(), budget.fast_ram.to_string()));
+        }
         let extras = Extras { front_end, labels: self.labels.clone(), provenance };
-        let bytes = write(&graph, &schedule, &extras)?;
+        let (schedule, bytes) = budget::fit(&graph, &extras, budget)?;
         Ok(Compiled { bytes, graph, schedule })
     }
 }

@@ -6,7 +6,8 @@
 //! weights behind it are multiplied by `s`: the model computes the same. Activations have one scale a tensor and weights one
 //! an output channel, so a channel that is hardly ever active, and whose weights a folded norm made huge, would take the
 //! precision of all others. With `a` the channel's largest activation and `b` its largest weight behind, `s = √(a / b)` makes
-//! both sides `√(a·b)`. A depthwise convolution behind has its own weight scale for each channel: there `s = a`.
+//! both sides `√(a·b)`. A depthwise convolution behind has its own weight scale for each channel: there `s = a`. Chains
+//! that would gain little stay as they are.
 
 use rayon::prelude::*;
 use residua_models::execute::{ExecuteError, GraphExecutor};
@@ -14,26 +15,9 @@ use residua_models::graph::{Graph, Operator, ValueId};
 
 /// Smallest activation that counts, as a share of the tensor's largest: below, a channel is dead.
 const FLOOR: f32 = 1e-4;
-
-/// Which chains are touched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gain {
-    /// Those with dead channels, which would keep less than a hundredth of their error.
-    Large,
-    /// All that are expected to gain. Ordinary chains keep a tenth to three quarters, but may lose as much elsewhere, since
-    /// ranges are chosen by other means.
-    Any,
-}
-
-impl Gain {
-    /// Share of the expected error below which a chain is touched.
-    fn threshold(self) -> f64 {
-        match self {
-            Self::Large => 0.01,
-            Self::Any => 0.75,
-        }
-    }
-}
+/// Share of the expected error that must not be left for a chain to be touched. Ordinary chains would keep a tenth to three
+/// quarters, and lose as much elsewhere, since ranges are chosen by other means; one with dead channels keeps 10⁻⁵.
+const WORTHWHILE: f64 = 0.01;
 
 /// Two convolutions whose channels can be rescaled between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,14 +34,14 @@ struct Chain {
 ///
 /// # Errors
 /// The float model cannot be run on an input.
-pub fn equalize(graph: &mut Graph, inputs: &[Vec<f32>], gain: Gain) -> Result<usize, ExecuteError> {
+pub fn equalize(graph: &mut Graph, inputs: &[Vec<f32>]) -> Result<usize, ExecuteError> {
     let chains: Vec<Chain> = (0..graph.nodes.len()).filter_map(|node| chain(graph, node)).collect();
     if chains.is_empty() || inputs.is_empty() {
         return Ok(0);
     }
     let mut rescaled = 0;
     for (chain, sizes) in chains.iter().zip(activations(graph, &chains, inputs)?) {
-        if let Some(factors) = factors(graph, *chain, sizes, gain) {
+        if let Some(factors) = factors(graph, *chain, sizes) {
             rescale(graph, *chain, &factors);
             rescaled += 1;
         }
@@ -136,7 +120,7 @@ fn activations(graph: &Graph, chains: &[Chain], inputs: &[Vec<f32>]) -> Result<V
 }
 
 /// The factor of each channel; `None` where nothing is to be gained.
-fn factors(graph: &Graph, chain: Chain, mut activations: Vec<Size>, gain: Gain) -> Option<Vec<f32>> {
+fn factors(graph: &Graph, chain: Chain, mut activations: Vec<Size>) -> Option<Vec<f32>> {
     let Operator::Convolution { weight, pad_value, groups, .. } = &graph.nodes[chain.to].operator else { return None };
     let channels = activations.len();
     if let Some(pads) = pad_value {
@@ -162,7 +146,7 @@ fn factors(graph: &Graph, chain: Chain, mut activations: Vec<Size>, gain: Gain) 
         .collect();
     let nothing = vec![1.0; channels];
     let [before, after] = [&nothing, &whole].map(|factors| expected_error(&activations, &weights, factors, depthwise));
-    (after < before * gain.threshold() && whole.iter().all(|s| s.is_normal())).then_some(whole)
+    (after < before * WORTHWHILE && whole.iter().all(|s| s.is_normal())).then_some(whole)
 }
 
 /// Error energy of the layer behind, up to a factor: steps of the activations times the weights they meet, and steps of the
@@ -271,7 +255,7 @@ mod tests {
             let before = graph(groups);
             let mut after = before.clone();
             let input: Vec<f32> = (0..72).map(|i| (i * 37 % 41) as f32 / 20.0 - 1.0).collect();
-            assert_eq!(equalize(&mut after, std::slice::from_ref(&input), Gain::Large).unwrap(), 1);
+            assert_eq!(equalize(&mut after, std::slice::from_ref(&input)).unwrap(), 1);
             let [a, b] = [&before, &after].map(|graph| evaluate(graph, &[&input]));
             let (a, b) = (&a[before.outputs[0].0], &b[after.outputs[0].0]);
             assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4 * (1.0 + a.abs())), "{a:?} {b:?}");
@@ -290,7 +274,7 @@ mod tests {
         let mut graph = graph(1);
         graph.outputs.push(graph.nodes[1].output);
         let before = graph.clone();
-        assert_eq!(equalize(&mut graph, &[vec![1.0; 72]], Gain::Large).unwrap(), 0);
+        assert_eq!(equalize(&mut graph, &[vec![1.0; 72]]).unwrap(), 0);
         assert_eq!(graph, before);
     }
 }
