@@ -224,6 +224,10 @@ impl Exporter<'_> {
                 self.push("Mul", &scaled, &[input, &scale], &scaled, vec![]);
                 self.push("Add", name, &[&scaled, &offset], output, vec![]);
             }
+            Function::Clamp { min, max } => {
+                let [min, max] = [("min", *min), ("max", *max)].map(|(w, n)| scalar(self, w, n));
+                self.push("Clip", name, &[input, &min, &max], output, vec![]);
+            }
             Function::Step { threshold } => {
                 let (threshold, greater) = (scalar(self, "threshold", *threshold), format!("{output}/greater"));
                 self.push("Greater", &greater, &[input, &threshold], &greater, vec![]);
