@@ -88,7 +88,7 @@ fn activations(rows: &RowGraph, statistics: &[Statistics]) -> Vec<QValue> {
         .iter()
         .zip(statistics)
         .map(|(value, seen)| {
-            let (scale, zero_point) = asymmetric(seen.range);
+            let (scale, zero_point) = value.quantization.unwrap_or_else(|| asymmetric(seen.range));
             QValue { name: value.name.clone(), shape: value.shape, scale, zero_point }
         })
         .collect();
@@ -122,6 +122,18 @@ pub fn asymmetric([min, max]: [f32; 2]) -> (f32, i8) {
     }
     let zero_point = (-128.0 - min / f64::from(scale)).round().clamp(-128.0, 127.0);
     (scale, zero_point as i8)
+}
+
+/// The scale of weights that are whole multiples of one number already, as those of a quantized model are.
+fn exact_scale(kernel: &[f32], largest: f32) -> Option<f64> {
+    // Few weights would be multiples of something by chance, which does no harm.
+    let is_whole = |scale: f64| {
+        kernel.iter().all(|&w| {
+            let q = f64::from(w) / scale;
+            (q - q.round()).abs() < 1e-3
+        })
+    };
+    (largest > 0.0).then(|| (1..=127).rev().map(|q| f64::from(largest) / f64::from(q)).find(|&s| is_whole(s)))?
 }
 
 /// The code of an operator, by its name in the runtime's table.
@@ -314,7 +326,7 @@ impl Quantizer<'_> {
             let largest = kernel.iter().fold(0f32, |m, w| m.max(w.abs()));
             // A channel with tiny weights and a large bias gives up weight precision, which it does not need.
             let least = (f64::from(bias.abs()) / (input_scale * MAX_BIAS)).max(1e-30);
-            let mut scale = (f64::from(largest) / 127.0).max(least);
+            let mut scale = exact_scale(kernel, largest).unwrap_or(f64::from(largest) / 127.0).max(least);
             let (q, folded) = loop {
                 let q: Vec<i8> =
                     kernel.iter().map(|&w| (f64::from(w) / scale).round().clamp(-127.0, 127.0) as i8).collect();

@@ -45,7 +45,13 @@ struct Builder {
 impl Builder {
     fn value(&mut self, shape: [usize; 3]) -> usize {
         let index = self.graph.values.len();
-        self.graph.values.push(RowValue { name: format!("v{index}"), shape, source: ValueId(index), strides: [0; 3] });
+        self.graph.values.push(RowValue {
+            name: format!("v{index}"),
+            shape,
+            source: ValueId(index),
+            strides: [0; 3],
+            quantization: None,
+        });
         index
     }
 

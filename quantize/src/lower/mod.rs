@@ -34,6 +34,8 @@ pub struct RowValue {
     pub source: ValueId,
     /// Where element `[row, column, channel]` lies in the graph value: strides of the three axes.
     pub strides: [usize; 3],
+    /// Scale and zero point, where the model says them.
+    pub quantization: Option<(f32, i8)>,
 }
 
 impl RowValue {
@@ -258,7 +260,7 @@ impl Lowering<'_> {
         let value = self.graph.value(source);
         let shape = layout.sizes(&value.shape, like);
         let strides = layout.axis_strides(shape);
-        self.rows.values.push(RowValue { name: value.name.clone(), shape, source, strides });
+        self.rows.values.push(RowValue { name: value.name.clone(), shape, source, strides, quantization: None });
         let index = self.rows.values.len() - 1;
         self.places[source.0] = Some(Place { value: index, layout, poisoned: false });
         index
@@ -341,6 +343,14 @@ impl Lowering<'_> {
             Operator::Multiply => self.pair(node, &places, |_| RowOperator::Multiply).map_err(|e| fail(e, PAIR))?,
             Operator::Function(function) => {
                 self.push(node, RowOperator::Function(function.clone()), &[first.value], POINT, first.layout);
+            }
+            Operator::Quantize { scale, zero_point } => {
+                if !self.join_quantization(node, &first, (*scale, *zero_point)) {
+                    self.push(node, RowOperator::Clamp, &[first.value], POINT, first.layout);
+                    if let Some(value) = self.rows.values.last_mut() {
+                        value.quantization = Some((*scale, *zero_point));
+                    }
+                }
             }
             Operator::Concat { axis } => {
                 if places.iter().any(|p| p.layout != first.layout || !p.layout.is_channel(*axis)) {
@@ -494,6 +504,24 @@ impl Lowering<'_> {
     /// The node's output is its input under another name.
     fn alias(&mut self, node: &Node, place: Place, layout: Layout) {
         self.places[node.output.0] = Some(Place { layout, ..place });
+    }
+
+    /// Gives a value the scale and zero point that the model says, if nothing reads it otherwise or it has them already.
+    fn join_quantization(&mut self, node: &Node, place: &Place, quantization: (f32, i8)) -> bool {
+        let source = node.inputs[0];
+        let value = &mut self.rows.values[place.value];
+        let alone = self.graph.consumers(source).len() == 1 && !self.graph.outputs.contains(&source);
+        let free =
+            value.quantization.is_none() && value.source == source && (alone || self.graph.inputs.contains(&source));
+        if !free && value.quantization != Some(quantization) {
+            return false;
+        }
+        value.quantization = Some(quantization);
+        if alone && value.source == source {
+            value.source = node.output;
+        }
+        self.places[node.output.0] = Some(place.clone());
+        true
     }
 
     /// Lets the producer of a value clamp it, if nothing else reads it unclamped.
