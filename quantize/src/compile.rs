@@ -185,6 +185,9 @@ impl Model {
             .iter()
             .map(|v| v.quantization.map(|(scale, zero)| [-128.0, 127.0].map(|q| (q - f32::from(zero)) * scale)))
             .collect();
+        if let Some(None) = ranges.get(self.rows.input) {
+            return Err(CompileError::PartlyQuantized(self.rows.values[self.rows.input].name.clone()));
+        }
         for node in &self.rows.nodes {
             let follows = matches!(
                 node.operator,

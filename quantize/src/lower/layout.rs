@@ -155,8 +155,26 @@ pub(super) fn dense_weights(layout: &Layout, input: &RowValue, weight: &Tensor) 
     Some((out, true))
 }
 
-/// The layout of a graph input: what the first operator that cares makes of it.
-pub(super) fn of_input(graph: &Graph, input: ValueId) -> Layout {
+/// The layout of a graph input, and its rows, columns and channels where they share dimensions: what the first operator that
+/// cares makes of it.
+pub(super) fn of_input(graph: &Graph, input: ValueId) -> (Layout, [usize; 3]) {
+    // An input that is only taken apart is laid out as its parts, whose elements come in the same order.
+    if let [reader] = graph.consumers(input)[..]
+        && graph.nodes[reader].operator == Operator::Reshape
+    {
+        let parts = graph.nodes[reader].output;
+        let (shape, whole) = (&graph.value(parts).shape, &graph.value(input).shape);
+        if let (&[1, _], 3..) = (whole.as_slice(), shape.len()) {
+            let layout = of_value(graph, parts);
+            let like = layout.sizes(shape, [1; 3]);
+            let axes = layout.0.concat().into_iter().filter(|&axis| like[axis as usize] > 1).collect();
+            return (Layout(vec![vec![], axes]), like);
+        }
+    }
+    (of_value(graph, input), [1; 3])
+}
+
+fn of_value(graph: &Graph, input: ValueId) -> Layout {
     let shape = &graph.value(input).shape;
     let dims: Vec<Vec<usize>> =
         shape.iter().enumerate().map(|(d, &size)| if size > 1 { vec![d] } else { vec![] }).collect();

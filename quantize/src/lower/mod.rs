@@ -213,8 +213,8 @@ pub fn lower(graph: &Graph) -> Result<RowGraph, Vec<LowerError>> {
     let [input] = graph.inputs[..] else {
         return Err(vec![error(&graph.name, "the model has several inputs", "one input")]);
     };
-    let place = layout::of_input(graph, input);
-    lowering.rows.input = lowering.add_value(input, place, [1; 3]);
+    let (place, like) = layout::of_input(graph, input);
+    lowering.rows.input = lowering.add_value(input, place, like);
     for node in &graph.nodes {
         if let Err(e) = lowering.node(node) {
             errors.push(e);
@@ -509,19 +509,36 @@ impl Lowering<'_> {
     /// Gives a value the scale and zero point that the model says, if nothing reads it otherwise or it has them already.
     fn join_quantization(&mut self, node: &Node, place: &Place, quantization: (f32, i8)) -> bool {
         let source = node.inputs[0];
-        let value = &mut self.rows.values[place.value];
-        let alone = self.graph.consumers(source).len() == 1 && !self.graph.outputs.contains(&source);
-        let free =
-            value.quantization.is_none() && value.source == source && (alone || self.graph.inputs.contains(&source));
+        let value = &self.rows.values[place.value];
+        let free = value.quantization.is_none() && self.only_read_as(value.source, source);
         if !free && value.quantization != Some(quantization) {
             return false;
         }
+        let value = &mut self.rows.values[place.value];
         value.quantization = Some(quantization);
-        if alone && value.source == source {
+        if free && value.source == source {
             value.source = node.output;
         }
         self.places[node.output.0] = Some(place.clone());
         true
+    }
+
+    /// Whether a value is read by one node alone, and that under another name, after changes of layout.
+    fn only_read_as(&self, value: ValueId, name: ValueId) -> bool {
+        let mut at = name;
+        loop {
+            if self.graph.consumers(at).len() != 1 || self.graph.outputs.contains(&at) {
+                return false;
+            }
+            if at == value {
+                return true;
+            }
+            let Some(producer) = self.graph.producer(at).map(|n| &self.graph.nodes[n]) else { return false };
+            if !matches!(producer.operator, Operator::Transpose { .. } | Operator::Reshape) {
+                return false;
+            }
+            at = producer.inputs[0];
+        }
     }
 
     /// Lets the producer of a value clamp it, if nothing else reads it unclamped.
