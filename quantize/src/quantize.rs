@@ -111,7 +111,7 @@ pub fn asymmetric([min, max]: [f32; 2]) -> (f32, i8) {
 }
 
 /// The code of an operator, by its name in the runtime's table.
-fn code(name: &str) -> u8 {
+pub(crate) fn code(name: &str) -> u8 {
     OPERATORS.iter().find(|(_, n)| *n == name).map_or(0, |(code, _)| *code)
 }
 

@@ -8,7 +8,7 @@ mod wiring;
 
 pub use search::{Heads, Segment};
 
-use crate::qgraph::QGraph;
+use crate::qgraph::{Endless, QGraph};
 use memory::Buffer;
 use wiring::Wiring;
 pub(crate) use wiring::geometry;
@@ -123,6 +123,18 @@ pub fn place(graph: &QGraph, segments: &[u16], heads: Heads) -> Schedule {
         cuts.push(Segment { heads: kept.map(|(v, _)| v).collect(), steps: step });
     }
     place_segments(&wiring, &cuts)
+}
+
+/// Whether ring sizes stay the same when twice as many input rows are replayed.
+pub(crate) fn replay_is_settled(graph: &QGraph) -> bool {
+    let rings = |graph: &QGraph| {
+        let wiring = Wiring::new(graph);
+        let all = 0..graph.steps.len();
+        let heads = (0..graph.values.len()).map(|v| wiring.can_have_head(v, &all)).collect::<Vec<_>>();
+        [rows::ring_sizes(&wiring, &all, &heads), rows::ring_sizes(&wiring, &all, &vec![false; heads.len()])]
+    };
+    let twice = graph.endless.map(|Endless { replay }| Endless { replay: replay.saturating_mul(2) });
+    rings(graph) == rings(&QGraph { endless: twice, ..graph.clone() })
 }
 
 fn best(graph: &QGraph, heads: Heads) -> Vec<Segment> {
