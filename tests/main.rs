@@ -12,3 +12,4 @@ mod common;
 mod device;
 mod layouts;
 mod regressions;
+mod streams;

@@ -9,6 +9,7 @@ use crate::ports;
 use crate::qgraph::QGraph;
 use crate::quantize::{QuantizeError, Ranges, quantize};
 use crate::schedule::{Schedule, schedule};
+use crate::stream::{STREAM_KEY, Sliding, StreamError, Timing};
 use crate::write::{Extras, write};
 use rayon::prelude::*;
 use residua::plan::PlanError;
@@ -56,6 +57,9 @@ pub enum CompileError {
         /// Classes of the output.
         outputs: usize,
     },
+    /// The model cannot run as a stream.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
     /// The model does not fit the plan format.
     #[error("the model does not fit the plan format: {0}")]
     Plan(#[from] PlanError),
@@ -154,7 +158,19 @@ impl Model {
     /// # Errors
     /// A layer has no integer form.
     pub fn compile(&self, ranges: &Ranges, method: Method) -> Result<Compiled, CompileError> {
-        let graph = quantize(&self.rows, ranges)?;
+        self.finish(quantize(&self.rows, ranges)?, method, None)
+    }
+
+    /// The same for a stream: rows come without end, and the plan notes its [`Timing`].
+    ///
+    /// # Errors
+    /// A layer has no integer form, or does not go on from row to row.
+    pub fn compile_stream(&self, ranges: &Ranges, method: Method) -> Result<Compiled, CompileError> {
+        let sliding = Sliding::new(&quantize(&self.rows, ranges)?)?;
+        self.finish(sliding.endless(), method, Some(Timing::of(&sliding)))
+    }
+
+    fn finish(&self, graph: QGraph, method: Method, timing: Option<Timing>) -> Result<Compiled, CompileError> {
         let schedule = schedule(&graph);
         let input = &graph.values[graph.input];
         let front_end = match &self.front_end {
@@ -163,9 +179,10 @@ impl Model {
         };
         let mut provenance = self.provenance.clone();
         provenance.push(("calibration".into(), method.to_string()));
+        provenance.extend(timing.map(|timing| (STREAM_KEY.to_string(), timing.note())));
         let extras = Extras { front_end, labels: self.labels.clone(), provenance };
         let bytes = write(&graph, &schedule, &extras)?;
-        Ok(Compiled { bytes, graph, schedule })
+        Ok(Compiled { bytes, graph, schedule, timing })
     }
 }
 
@@ -178,6 +195,8 @@ pub struct Compiled {
     pub graph: QGraph,
     /// Placement in time and memory.
     pub schedule: Schedule,
+    /// Times of a stream; `None` for whole frames.
+    pub timing: Option<Timing>,
 }
 
 /// The front end that a model's metadata describe.

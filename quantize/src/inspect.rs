@@ -1,6 +1,7 @@
 //! What is in a plan.
 
 use crate::ports::{Port, provenance};
+use crate::stream::Timing;
 use residua::operators::Operator;
 use residua::operators::geometry::Geometry;
 use residua::plan::Plan;
@@ -20,8 +21,11 @@ pub struct PlanReport {
     pub arena_bytes: usize,
     /// Parts of the schedule; between two of them, values are held whole.
     pub segments: usize,
-    /// Multiply-accumulate operations of one inference.
+    /// Multiply-accumulate operations of one inference; of a stream, those for an input row, on average.
     pub macs: u64,
+    /// Times of a stream; `None` for whole frames.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Timing>,
     /// Weights and biases.
     pub parameters: u64,
     /// Number of steps of each operator.
@@ -92,6 +96,8 @@ pub struct BufferReport {
 impl PlanReport {
     /// Reads a plan.
     pub fn of(plan: &Plan<'_>) -> Self {
+        let stream = Timing::of_plan(plan);
+        let per = if stream.is_some() { u64::from(plan.input().rows) } else { 1 };
         let (mut steps, mut parameters, mut operators) = (Vec::<StepReport>::new(), 0u64, BTreeMap::new());
         for index in 0..plan.step_count() {
             let (Some(step), Some(operator)) = (plan.step(index), plan.operator(index)) else { continue };
@@ -104,7 +110,7 @@ impl PlanReport {
             steps.push(StepReport {
                 name: plan.step_name(index).into(),
                 operator: operator.name().into(),
-                macs: weights.saturating_mul(pixels),
+                macs: rounded_share(weights.saturating_mul(pixels), per),
                 weight_bits: if weights > 0 { 8 } else { 0 },
                 activation_bits: 8,
                 shape: [geometry.rows_out as usize, geometry.columns_out as usize, geometry.channels_out],
@@ -118,6 +124,7 @@ impl PlanReport {
             arena_bytes: plan.arena_len(),
             segments: steps.last().map_or(0, |s| usize::from(s.segment) + 1),
             macs: steps.iter().map(|s| s.macs).fold(0, u64::saturating_add),
+            stream,
             parameters,
             operators,
             unsupported: vec![],
@@ -141,6 +148,11 @@ impl From<Port> for PortReport {
     fn from(port: Port) -> Self {
         Self { shape: port.declared, scale: port.value.scale, zero_point: port.value.zero_point }
     }
+}
+
+/// `total / parts`, rounded to the nearest.
+fn rounded_share(total: u64, parts: u64) -> u64 {
+    total.saturating_add(parts / 2) / parts.max(1)
 }
 
 /// Weights that one output pixel takes, each in one multiply-accumulate operation.

@@ -3,7 +3,7 @@
 use crate::common::data::{Scaling, Selection};
 use crate::common::failure::{Failure, Kind};
 use crate::common::models::import;
-use crate::common::output::{report, write_file};
+use crate::common::output::{report, stream_text, write_file};
 use crate::common::progress::spinner;
 use crate::common::target::Target;
 use clap::{Args, ValueEnum};
@@ -11,7 +11,9 @@ use residua::plan::Plan;
 use residua_models::data::ModelInput;
 use residua_quantize::calibrate::Method;
 use residua_quantize::compile::{MAX_CALIBRATION, Model};
+use residua_quantize::inspect::PlanReport;
 use residua_quantize::quantize::Ranges;
+use residua_quantize::stream::Timing;
 use serde::Serialize;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -52,7 +54,8 @@ pub struct Arguments {
     /// What the schedule makes small
     #[arg(long, value_enum, default_value = "ram")]
     objective: Objective,
-    /// Compile for an endless stream
+    /// Compile for a stream: rows of input come without end, a new one costs one row an operator, and outputs come as the
+    /// model's window moves on
     #[arg(long)]
     stream: bool,
     /// Bits of a weight
@@ -82,7 +85,10 @@ struct Report {
     plan_bytes: usize,
     segments: usize,
     steps: usize,
+    /// Of one inference, or of one input row of a stream.
     macs: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<Timing>,
     calibration_samples: usize,
     seconds: f64,
 }
@@ -99,7 +105,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         ));
     };
     let (ranges, samples) = calibrate(arguments, &mut model, calibration)?;
-    let compiled = model.compile(&ranges, arguments.method).map_err(|error| about(error.into()))?;
+    let compile = if arguments.stream { Model::compile_stream } else { Model::compile };
+    let compiled = compile(&model, &ranges, arguments.method).map_err(|error| about(error.into()))?;
     let plan = Plan::load(&compiled.bytes)?;
     let result = Report {
         plan: arguments.output.display().to_string(),
@@ -109,7 +116,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         plan_bytes: compiled.bytes.len(),
         segments: compiled.schedule.segment_count(),
         steps: plan.step_count().into(),
-        macs: compiled.graph.steps.iter().map(|step| step.macs).sum(),
+        macs: PlanReport::of(&plan).macs,
+        stream: compiled.timing,
         calibration_samples: samples,
         seconds: start.elapsed().as_secs_f64(),
     };
@@ -127,7 +135,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             result.segments,
             result.macs,
             result.seconds
-        )
+        ) + &result.stream.map_or(String::new(), |timing| format!("\n{}", stream_text(&timing)))
     })
 }
 
@@ -135,7 +143,6 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn available(arguments: &Arguments) -> Result<(), Failure> {
     let missing = [
         (arguments.objective != Objective::Ram, "--objective latency, --objective flash"),
-        (arguments.stream, "--stream"),
         (arguments.weights != "8", "--weights 4, --weights 2"),
         (arguments.emit_rust.is_some(), "--emit-rust"),
     ];

@@ -2,7 +2,7 @@
 
 use crate::common::failure::Failure;
 use crate::common::models::{is_plan, load_plan, read};
-use crate::common::output::{report, table};
+use crate::common::output::{report, stream_text, table};
 use clap::Args;
 use residua_models::onnx::{Survey, UnsupportedNode, ValueSummary, survey};
 use residua_quantize::aligned::AlignedBytes;
@@ -146,6 +146,9 @@ fn plan_text(plan: &PlanReport) -> String {
         plan.arena_bytes,
         plan.segments,
     );
+    if let Some(timing) = &plan.stream {
+        out += &format!("{}\n", stream_text(timing));
+    }
     if !plan.labels.is_empty() {
         out += &format!("labels      {}\n", plan.labels.join(", "));
     }

@@ -85,7 +85,9 @@ failures! {
         CompileError::Import(error) => import(error),
         CompileError::Execute(error) => execute(error),
         CompileError::NoCalibration => Kind::Usage,
-        CompileError::Unsupported(_) | CompileError::Quantize(_) | CompileError::Plan(_) => Kind::Unsupported,
+        CompileError::Unsupported(_) | CompileError::Quantize(_) | CompileError::Stream(_) | CompileError::Plan(_) => {
+            Kind::Unsupported
+        }
         _ => Kind::Input,
     };
     FeedError: feed;
