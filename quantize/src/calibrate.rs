@@ -1,5 +1,6 @@
 //! Calibration: the range of every value, from histograms over sample inputs.
 
+use crate::quantize::Statistics;
 use std::fmt;
 use std::str::FromStr;
 
@@ -168,6 +169,46 @@ impl Histogram {
             error += count as f64 * if clipped > 0.0 { clipped * clipped } else { rounding };
         }
         error
+    }
+}
+
+/// What a row value held over all inputs so far.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    histogram: Histogram,
+    /// Sum of each channel.
+    sums: Vec<f64>,
+    pixels: u64,
+}
+
+impl Observed {
+    /// Nothing seen yet of a value with this number of channels.
+    pub fn new(channels: usize) -> Self {
+        Self { histogram: Histogram::default(), sums: vec![0.0; channels], pixels: 0 }
+    }
+
+    /// Adds a tensor, channels innermost.
+    pub fn add(&mut self, elements: &[f32]) {
+        self.histogram.extend(elements.iter().copied());
+        let pixels = elements.chunks_exact(self.sums.len().max(1));
+        self.pixels += pixels.len() as u64;
+        for pixel in pixels {
+            self.sums.iter_mut().zip(pixel).for_each(|(sum, &x)| *sum += f64::from(x));
+        }
+    }
+
+    /// Adds what was seen elsewhere of the same value.
+    pub fn merge(&mut self, other: Self) {
+        self.histogram.merge(other.histogram);
+        self.sums.iter_mut().zip(other.sums).for_each(|(a, b)| *a += b);
+        self.pixels += other.pixels;
+    }
+
+    /// The range that a method chooses, and the channels' means.
+    pub fn statistics(&self, method: Method) -> Statistics {
+        let mean = |sum: &f64| (sum / self.pixels.max(1) as f64) as f32;
+        let means = self.sums.iter().map(mean).map(|m| if m.is_finite() { m } else { 0.0 }).collect();
+        Statistics { range: self.histogram.range(method), means }
     }
 }
 

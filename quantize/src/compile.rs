@@ -1,16 +1,18 @@
 //! The whole way from ONNX bytes to a plan.
 
 use crate::aligned::AlignedBytes;
-use crate::calibrate::{Histogram, Method};
+use crate::budget::{self, Budget, BudgetError};
+use crate::calibrate::{Method, Observed};
+use crate::correct::correct_output;
 use crate::equalize;
 use crate::lower::{LowerError, RowGraph, lower};
 use crate::padding;
 use crate::ports;
 use crate::qgraph::QGraph;
-use crate::quantize::{QuantizeError, Ranges, quantize};
-use crate::schedule::{Schedule, schedule};
+use crate::quantize::{QuantizeError, Statistics, quantize};
+use crate::schedule::Schedule;
 use crate::stream::{STREAM_KEY, Sliding, StreamError, Timing};
-use crate::write::{Extras, write};
+use crate::write::Extras;
 use rayon::prelude::*;
 use residua::plan::PlanError;
 use residua_models::execute::{ExecuteError, GraphExecutor};
@@ -24,6 +26,8 @@ pub const MAX_CALIBRATION: usize = 100;
 
 /// Metadata key of the front end's parameters.
 pub const FRONT_END_KEY: &str = "residua.front_end";
+/// Provenance key of the size of the fast region at the arena's start, in bytes.
+pub const FAST_RAM_KEY: &str = "fast-ram";
 /// Metadata key of the class names, comma separated.
 pub const LABELS_KEY: &str = "residua.labels";
 
@@ -40,6 +44,9 @@ pub enum CompileError {
     /// The float model cannot be run for calibration.
     #[error(transparent)]
     Execute(#[from] ExecuteError),
+    /// The quantized model cannot be run for comparison.
+    #[error("the quantized model cannot be run: {0}")]
+    Simulate(String),
     /// No calibration input was given.
     #[error("the model is not quantized yet: calibration inputs are needed")]
     NoCalibration,
@@ -60,6 +67,9 @@ pub enum CompileError {
     /// The model cannot run as a stream.
     #[error(transparent)]
     Stream(#[from] StreamError),
+    /// The model does not fit its budget.
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
     /// The model does not fit the plan format.
     #[error("the model does not fit the plan format: {0}")]
     Plan(#[from] PlanError),
@@ -120,58 +130,77 @@ impl Model {
     ///
     /// # Errors
     /// The float model cannot be run on an input.
-    pub fn balance(&mut self, inputs: &[Vec<f32>]) -> Result<(), CompileError> {
+    fn balance(&mut self, inputs: &[Vec<f32>]) -> Result<(), CompileError> {
         if equalize::equalize(&mut self.graph, inputs)? + padding::separate(&mut self.graph, inputs)? > 0 {
             self.rows = lower(&self.graph).map_err(CompileError::Unsupported)?;
         }
         Ok(())
     }
 
-    /// Ranges of all row values over calibration inputs (flat, in the layout that the ONNX model declares).
+    /// What calibration inputs (flat, in the layout that the ONNX model declares) say of all row values, after balancing the
+    /// model; its output is corrected with them ([`crate::correct`]).
     ///
     /// # Errors
-    /// There is no input, or the float model cannot be run on one.
-    pub fn calibrate(&self, inputs: &[Vec<f32>], method: Method) -> Result<Ranges, CompileError> {
+    /// There is no input, the float model cannot be run on one, or a layer has no integer form.
+    pub fn calibrate(&mut self, inputs: &[Vec<f32>], method: Method) -> Result<Vec<Statistics>, CompileError> {
         if inputs.is_empty() {
             return Err(CompileError::NoCalibration);
         }
+        self.balance(inputs)?;
         let executor = GraphExecutor::new(&self.graph)?;
-        let empty = || vec![Histogram::default(); self.rows.values.len()];
-        let histograms = inputs
+        let empty = || self.rows.values.iter().map(|v| Observed::new(v.shape[2])).collect::<Vec<_>>();
+        let observed = inputs
             .par_iter()
-            .try_fold(empty, |mut histograms, input| {
+            .try_fold(empty, |mut observed, input| {
                 let values = executor.run(&[input.as_slice()])?;
-                for (histogram, row_value) in histograms.iter_mut().zip(&self.rows.values) {
-                    histogram.extend(values[row_value.source.0].iter().copied());
+                for (observed, row_value) in observed.iter_mut().zip(&self.rows.values) {
+                    observed.add(&row_value.to_rows(&values[row_value.source.0]));
                 }
-                Ok::<_, ExecuteError>(histograms)
+                Ok::<_, ExecuteError>(observed)
             })
             .try_reduce(empty, |mut a, b| {
                 a.iter_mut().zip(b).for_each(|(a, b)| a.merge(b));
                 Ok(a)
             })?;
-        Ok(histograms.iter().map(|h| h.range(method)).collect())
+        let statistics: Vec<Statistics> = observed.iter().map(|o| o.statistics(method)).collect();
+        correct_output(self, &statistics, inputs)?;
+        Ok(statistics)
     }
 
     /// Quantizes, schedules and writes the plan.
     ///
     /// # Errors
-    /// A layer has no integer form.
-    pub fn compile(&self, ranges: &Ranges, method: Method) -> Result<Compiled, CompileError> {
-        self.finish(quantize(&self.rows, ranges)?, method, None)
+    /// A layer has no integer form, or the model does not fit the budget.
+    pub fn compile(
+        &self,
+        statistics: &[Statistics],
+        method: Method,
+        budget: &Budget,
+    ) -> Result<Compiled, CompileError> {
+        self.finish(quantize(&self.rows, statistics)?, method, budget, None)
     }
 
     /// The same for a stream: rows come without end, and the plan notes its [`Timing`].
     ///
     /// # Errors
-    /// A layer has no integer form, or does not go on from row to row.
-    pub fn compile_stream(&self, ranges: &Ranges, method: Method) -> Result<Compiled, CompileError> {
-        let sliding = Sliding::new(&quantize(&self.rows, ranges)?)?;
-        self.finish(sliding.endless(), method, Some(Timing::of(&sliding)))
+    /// A layer has no integer form or does not go on from row to row, or the model does not fit the budget.
+    pub fn compile_stream(
+        &self,
+        statistics: &[Statistics],
+        method: Method,
+        budget: &Budget,
+    ) -> Result<Compiled, CompileError> {
+        let sliding = Sliding::new(&quantize(&self.rows, statistics)?)?;
+        self.finish(sliding.endless(), method, budget, Some(Timing::of(&sliding)))
     }
 
-    fn finish(&self, graph: QGraph, method: Method, timing: Option<Timing>) -> Result<Compiled, CompileError> {
-        let schedule = schedule(&graph);
+    fn finish(
+        &self,
+        graph: QGraph,
+        method: Method,
+        budget: &Budget,
+        timing: Option<Timing>,
+    ) -> Result<Compiled, CompileError> {
         let input = &graph.values[graph.input];
         let front_end = match &self.front_end {
             Some(spec) => spec.section(input.scale, input.zero_point)?,
@@ -180,8 +209,11 @@ impl Model {
         let mut provenance = self.provenance.clone();
         provenance.push(("calibration".into(), method.to_string()));
         provenance.extend(timing.map(|timing| (STREAM_KEY.to_string(), timing.note())));
+        if budget.fast_ram > 0 {
+            provenance.push((FAST_RAM_KEY.into(), budget.fast_ram.to_string()));
+        }
         let extras = Extras { front_end, labels: self.labels.clone(), provenance };
-        let bytes = write(&graph, &schedule, &extras)?;
+        let (schedule, bytes) = budget::fit(&graph, &extras, budget)?;
         Ok(Compiled { bytes, graph, schedule, timing })
     }
 }

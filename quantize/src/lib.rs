@@ -6,9 +6,11 @@
 //! ```
 
 pub mod aligned;
+pub mod budget;
 pub mod calibrate;
 pub mod compare;
 pub mod compile;
+pub mod correct;
 pub mod equalize;
 pub mod evaluate;
 pub mod feed;
@@ -16,6 +18,7 @@ pub mod inspect;
 pub mod lower;
 pub mod pack;
 pub mod padding;
+pub mod page;
 pub mod ports;
 pub mod qgraph;
 pub mod quantize;

@@ -50,31 +50,45 @@ const MAX_FAN_IN: usize = 1 << 16;
 /// Largest magnitude of a bias before the zero point is folded in: a quarter of an accumulator of 24 bits.
 const MAX_BIAS: f64 = (1 << 21) as f64;
 
-/// The range of each row value: `[min, max]`.
-pub type Ranges = Vec<[f32; 2]>;
+/// What calibration says of a row value.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Statistics {
+    /// Smallest and largest element that int8 has to hold.
+    pub range: [f32; 2],
+    /// Mean of each channel; empty where it is not known.
+    pub means: Vec<f32>,
+}
 
-/// Quantizes a model: int8 activations (asymmetric, per tensor), int8 weights (symmetric, per output channel).
+impl From<[f32; 2]> for Statistics {
+    fn from(range: [f32; 2]) -> Self {
+        Self { range, means: vec![] }
+    }
+}
+
+/// Quantizes a model: int8 activations (asymmetric, per tensor), int8 weights (symmetric, per output channel). `statistics`
+/// has an entry for each row value.
 ///
 /// # Errors
 /// The first layer that has no integer form.
-pub fn quantize(rows: &RowGraph, ranges: &Ranges) -> Result<QGraph, QuantizeError> {
+pub fn quantize(rows: &RowGraph, statistics: &[Statistics]) -> Result<QGraph, QuantizeError> {
     let mut graph = QGraph { input: rows.input, outputs: rows.outputs.clone(), ..QGraph::default() };
-    graph.values = activations(rows, ranges);
+    graph.values = activations(rows, statistics);
     for node in &rows.nodes {
-        let step = Quantizer { node, values: &graph.values }.step()?;
+        let means = statistics.get(node.inputs[0]).map_or(&[][..], |s| &s.means);
+        let step = Quantizer { node, values: &graph.values, means }.step()?;
         graph.steps.push(step);
     }
     Ok(graph)
 }
 
 /// Scale and zero point of each value.
-fn activations(rows: &RowGraph, ranges: &Ranges) -> Vec<QValue> {
+fn activations(rows: &RowGraph, statistics: &[Statistics]) -> Vec<QValue> {
     let mut values: Vec<QValue> = rows
         .values
         .iter()
-        .zip(ranges)
-        .map(|(value, &range)| {
-            let (scale, zero_point) = asymmetric(range);
+        .zip(statistics)
+        .map(|(value, seen)| {
+            let (scale, zero_point) = asymmetric(seen.range);
             QValue { name: value.name.clone(), shape: value.shape, scale, zero_point }
         })
         .collect();
@@ -118,6 +132,8 @@ pub(crate) fn code(name: &str) -> u8 {
 struct Quantizer<'a> {
     node: &'a RowNode,
     values: &'a [QValue],
+    /// Means of the input's channels, if they are known.
+    means: &'a [f32],
 }
 
 /// Integers of an operator.
@@ -151,7 +167,7 @@ impl Quantizer<'_> {
                 self.convolution(weights, bias, *groups, pad_value.as_deref())?
             }
             RowOperator::Dense { weights, bias } => {
-                let channels = self.channels(weights, bias)?;
+                let channels = self.channels(weights, bias, 1)?;
                 let weights = pack::dense(&channels, self.input().row_len());
                 let constants = Constants { weights, ..Constants::default() };
                 let sums = bias.len();
@@ -257,7 +273,7 @@ impl Quantizer<'_> {
     ) -> Result<Form, QuantizeError> {
         let window = &self.node.window;
         let channels_in = self.input().shape[2];
-        let channels = self.channels(weights, bias)?;
+        let channels = self.channels(weights, bias, groups)?;
         let padding: Vec<i8> = match pad_value {
             Some(pad) if window.is_padded() => pad.iter().map(|&p| self.input().quantize(p)).collect(),
             _ => vec![],
@@ -281,8 +297,8 @@ impl Quantizer<'_> {
         Ok(Form { operator, shift: HIGH_WORD_SHIFT, parameters: [0; 2], constants, sums: 0, groups, upsampling: 1 })
     }
 
-    /// Integers of each output channel, for weights whose output channel is outermost.
-    fn channels(&self, weights: &[f32], bias: &[f32]) -> Result<Channels, QuantizeError> {
+    /// Integers of each output channel, for weights whose output channel is outermost and whose input channel is innermost.
+    fn channels(&self, weights: &[f32], bias: &[f32], groups: usize) -> Result<Channels, QuantizeError> {
         let (input, output) = (self.input(), self.output());
         let fan_in = weights.len() / bias.len().max(1);
         if fan_in == 0 || fan_in > MAX_FAN_IN {
@@ -290,7 +306,11 @@ impl Quantizer<'_> {
         }
         let input_scale = f64::from(input.scale);
         let mut channels = Channels::default();
-        for (kernel, &bias) in weights.chunks_exact(fan_in).zip(bias) {
+        let outputs_of_group = (bias.len() / groups.max(1)).max(1);
+        let inputs_of_group = (input.shape[2] / groups.max(1)).max(1);
+        let shares = self.tap_shares();
+        for (output_channel, (kernel, &bias)) in weights.chunks_exact(fan_in).zip(bias).enumerate() {
+            let means = self.means.get(output_channel / outputs_of_group * inputs_of_group..).unwrap_or(&[]);
             let largest = kernel.iter().fold(0f32, |m, w| m.max(w.abs()));
             // A channel with tiny weights and a large bias gives up weight precision, which it does not need.
             let least = (f64::from(bias.abs()) / (input_scale * MAX_BIAS)).max(1e-30);
@@ -299,8 +319,13 @@ impl Quantizer<'_> {
                 let q: Vec<i8> =
                     kernel.iter().map(|&w| (f64::from(w) / scale).round().clamp(-127.0, 127.0) as i8).collect();
                 let sum: i64 = q.iter().map(|&w| i64::from(w)).sum();
-                let folded =
-                    (f64::from(bias) / (input_scale * scale)).round() as i64 - i64::from(input.zero_point) * sum;
+                // What rounding the weights adds to the sum on average is taken from the bias (Nagel et al., 2019).
+                let errors = kernel.iter().zip(&q).map(|(&w, &q)| f64::from(q) * scale - f64::from(w));
+                let means = means.iter().take(inputs_of_group);
+                let taps = shares.iter().flat_map(|&share| means.clone().map(move |&mean| f64::from(mean) * share));
+                let shift: f64 = errors.zip(taps).map(|(error, mean)| error * mean).sum();
+                let bias = (f64::from(bias) - shift) / (input_scale * scale);
+                let folded = bias.round() as i64 - i64::from(input.zero_point) * sum;
                 if pack::fits(&q, folded) {
                     break (q, folded);
                 }
@@ -316,6 +341,22 @@ impl Quantizer<'_> {
             return Err(self.scale_error(format!("the scales of input and output differ by a factor of {largest:e}")));
         }
         Ok(channels)
+    }
+
+    /// For each tap, row by row, the share of output pixels for which it lies inside the input.
+    fn tap_shares(&self) -> Vec<f64> {
+        let window = &self.node.window;
+        let along = |axis: usize| -> Vec<f64> {
+            let (size, outputs) = (self.input().shape[axis], self.output().shape[axis].max(1));
+            let inside = |tap: usize| {
+                let at =
+                    |y: usize| (y * window.strides[axis] + tap * window.dilations[axis]).checked_sub(window.pads[axis]);
+                (0..outputs).filter(|&y| at(y).is_some_and(|row| row < size)).count()
+            };
+            (0..window.kernel[axis]).map(|tap| inside(tap) as f64 / outputs as f64).collect()
+        };
+        let (rows, columns) = (along(0), along(1));
+        rows.iter().flat_map(|row| columns.iter().map(move |column| row * column)).collect()
     }
 
     /// Integers `m` and one shift `s` with `m / 2^s ≈ factor`.

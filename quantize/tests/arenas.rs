@@ -2,8 +2,8 @@
 
 use residua::plan::Plan;
 use residua_quantize::compile::Model;
-use residua_quantize::quantize::quantize;
-use residua_quantize::schedule::{Heads, Objective, place, schedule, schedule_within};
+use residua_quantize::quantize::{Statistics, quantize};
+use residua_quantize::schedule::{Heads, Memory, Objective, ScheduleError, place, schedule, schedule_within};
 use residua_quantize::write::{Extras, write};
 use residua_quantize::{reference, simulate};
 use std::path::PathBuf;
@@ -36,14 +36,14 @@ fn real_models_fit_their_budgets() {
             }
             Err(e) => panic!("{name}: {e}"),
         };
-        let ranges = model.rows.values.iter().map(|_| [-2.0, 2.0]).collect();
-        let graph = quantize(&model.rows, &ranges).unwrap();
+        let statistics: Vec<Statistics> = model.rows.values.iter().map(|_| [-2.0, 2.0].into()).collect();
+        let graph = quantize(&model.rows, &statistics).unwrap();
         let start = Instant::now();
         let schedule = schedule(&graph);
         let seconds = start.elapsed();
         let tensors: Vec<u16> = (0..graph.steps.len() as u16).collect();
         let tensors = place(&graph, &tensors, Heads::Passing).arena_len;
-        let fast = schedule_within(&graph, Objective::Latency, None).unwrap();
+        let fast = schedule_within(&graph, Objective::Latency, &Memory::default()).unwrap();
         println!(
             "{name}: arena {} (lower bound {}), segments {}, without moving rows {}, tensor by tensor {tensors}, {seconds:.1?}",
             schedule.arena_len,
@@ -53,8 +53,9 @@ fn real_models_fit_their_budgets() {
         );
         assert!(schedule.arena_len <= limit, "{name}: {} bytes", schedule.arena_len);
         assert!(seconds < Duration::from_secs(5), "{name}: {seconds:?}");
-        let error = schedule_within(&graph, Objective::Ram, Some(schedule.arena_len - 1)).unwrap_err();
-        assert_eq!(error.needed, schedule.arena_len);
+        let error = schedule_within(&graph, Objective::Ram, &Memory { ram: Some(schedule.arena_len - 1), fast: 0 })
+            .unwrap_err();
+        assert_eq!(error, ScheduleError::Ram { budget: schedule.arena_len - 1, smallest: schedule.clone().into() });
         let bytes = write(&graph, &schedule, &Extras::default()).unwrap();
         let plan = Plan::load(&bytes).unwrap();
         if compare {

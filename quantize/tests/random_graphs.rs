@@ -7,14 +7,16 @@ mod streams;
 use proptest::prelude::*;
 use residua::engine::Engine;
 use residua::plan::format::{HeaderRecord, STRUCTURE_START};
-use residua::plan::{Checksum, Plan, PlanError};
+use residua::plan::{Checksum, Plan, PlanError, state_len};
 use residua_models::function::Function;
 use residua_models::graph::{PixelSource, ValueId, Window};
 use residua_quantize::aligned::AlignedBytes;
+use residua_quantize::inspect::PlanReport;
 use residua_quantize::lower::{RowGraph, RowNode, RowOperator, RowValue};
+use residua_quantize::page::page;
 use residua_quantize::qgraph::QGraph;
-use residua_quantize::quantize::quantize;
-use residua_quantize::schedule::{Heads, place, schedule};
+use residua_quantize::quantize::{Statistics, quantize};
+use residua_quantize::schedule::{Heads, Memory, Objective, Schedule, ScheduleError, place, schedule, schedule_within};
 use residua_quantize::write::{Extras, write};
 use residua_quantize::{reference, simulate};
 
@@ -253,15 +255,38 @@ fn random_graph(seed: u64, steps: usize) -> QGraph {
     }
     let ranges = (0..b.graph.values.len()).map(|_| {
         let low = -(b.random.below(40) as f32) / 10.0;
-        [low, low.abs() + 0.5]
+        Statistics::from([low, low.abs() + 0.5])
     });
-    let ranges: Vec<[f32; 2]> = ranges.collect();
-    quantize(&b.graph, &ranges).unwrap()
+    let statistics: Vec<Statistics> = ranges.collect();
+    quantize(&b.graph, &statistics).unwrap()
 }
 
 fn input(plan: &Plan<'_>, seed: u64) -> Vec<i8> {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     (0..plan.input().len()).map(|_| random.next() as i8).collect()
+}
+
+/// Buffers that are live at once lie apart, none lies across the fast region's end, nothing ever needs more than the lower bound, and constants add up.
+fn report_is_sound(plan: &Plan<'_>, schedule: &Schedule) {
+    let report = PlanReport::of(plan);
+    assert_eq!(report.arena_lower_bound, schedule.lower_bound as usize);
+    let fast = schedule.fast as usize;
+    for buffer in &report.memory {
+        let [start, end] = [0, buffer.bytes].map(|len| buffer.offset as usize + len);
+        assert!(end <= fast || start >= fast, "{buffer:?} lies across {fast}");
+    }
+    assert_eq!(report.steps.iter().map(|s| s.constants_bytes).sum::<usize>(), report.constants_bytes);
+    let mut most = 0;
+    for (step, index) in report.steps.iter().zip(0..) {
+        let mut live: Vec<_> = report.memory.iter().filter(|b| b.is_live(index, step.segment)).collect();
+        live.sort_by_key(|b| b.offset);
+        for pair in live.windows(2) {
+            assert!(pair[0].offset as usize + pair[0].bytes <= pair[1].offset as usize, "{pair:?} at step {index}");
+        }
+        assert!(live.last().is_some_and(|b| b.offset as usize + b.bytes <= report.arena_bytes));
+        most = most.max(live.iter().map(|b| b.bytes.next_multiple_of(4)).sum());
+    }
+    assert!(report.peak.bytes <= most && most <= report.arena_lower_bound);
 }
 
 proptest! {
@@ -276,10 +301,24 @@ proptest! {
             segment
         }).collect();
         let [passing, all] = [Heads::Passing, Heads::All].map(|heads| place(&graph, &random_split, heads));
-        for schedule in [passing, all, schedule(&graph)] {
+        let smallest = schedule(&graph);
+        let budget = smallest.arena_len + splits as u32 % 500;
+        let within = |objective| schedule_within(&graph, objective, &Memory { ram: Some(budget), fast: 0 }).unwrap();
+        let [latency, flash] = [Objective::Latency, Objective::Flash].map(within);
+        prop_assert!(latency.arena_len <= budget && flash.arena_len <= budget);
+        prop_assert!(flash.segment_count() <= smallest.segment_count());
+        prop_assert_eq!(schedule_within(&graph, Objective::Flash, &Memory::default()).unwrap().segment_count(), 1);
+        let fast = splits as u32 >> 16 & 0x7ff;
+        let hot = schedule_within(&graph, Objective::Ram, &Memory { ram: None, fast });
+        if let Err(error) = &hot {
+            let needed = state_len(graph.values.len(), graph.steps.len()) as u32;
+            prop_assert!(matches!(error, ScheduleError::Fast { needed: n, .. } if *n > fast && *n >= needed), "{error}");
+        }
+        for schedule in [passing, all, smallest, latency, flash].into_iter().chain(hot) {
             prop_assert!(schedule.arena_len >= schedule.lower_bound);
             let bytes = write(&graph, &schedule, &Extras::default()).unwrap();
             let plan = Plan::load(&bytes).unwrap();
+            report_is_sound(&plan, &schedule);
             let input = input(&plan, seed);
             let rows = simulate::run_values(&plan, &input).unwrap();
             for (index, (rows, tensor)) in rows.iter().zip(reference::run_values(&plan, &input)).enumerate() {
@@ -292,7 +331,7 @@ proptest! {
     }
 
     /// Random bytes of the structure are changed and the checksum is made to match again: the plan is refused, or it runs
-    /// to the end without a panic.
+    /// to the end without a panic, and can be described.
     #[test]
     fn damage_behind_the_checksum_does_no_harm(
         seed in any::<u64>(), damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
@@ -308,6 +347,9 @@ proptest! {
         if let Some(structure) = bytes.get(STRUCTURE_START..header.constants as usize) {
             let sum = Checksum::of(structure);
             bytes[12..16].copy_from_slice(&sum.to_le_bytes());
+        }
+        if let Ok(plan) = Plan::load(&bytes) {
+            page(&PlanReport::of(&plan), None);
         }
         if let Ok(plan) = Plan::load(&bytes) && plan.arena_len() < 1 << 24 && plan.input().len() < 1 << 20 && plan.input().rows < 1000 {
             let mut arena = AlignedBytes::zeroed(plan.arena_len());

@@ -3,7 +3,7 @@
 
 use residua::plan::Plan;
 use residua_quantize::compile::Model;
-use residua_quantize::quantize::quantize;
+use residua_quantize::quantize::{Statistics, quantize};
 use residua_quantize::schedule::{Heads, place, schedule};
 use residua_quantize::simulate;
 use residua_quantize::stream::{Reach, Sliding, Timing};
@@ -36,8 +36,8 @@ fn real_models_stream_as_whole_frames() {
             continue;
         };
         let model = Model::import(&bytes).unwrap();
-        let ranges = model.rows.values.iter().map(|_| [-2.0, 2.0]).collect();
-        let sliding = Sliding::new(&quantize(&model.rows, &ranges).unwrap()).unwrap();
+        let statistics: Vec<Statistics> = model.rows.values.iter().map(|_| [-2.0, 2.0].into()).collect();
+        let sliding = Sliding::new(&quantize(&model.rows, &statistics).unwrap()).unwrap();
         let timing = Timing::of(&sliding);
         let endless = sliding.endless();
         let schedule = schedule(&endless);

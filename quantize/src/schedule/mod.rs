@@ -1,11 +1,14 @@
 //! Where and when: segments, ring sizes and arena addresses.
 
 mod memory;
+mod objective;
 mod rows;
 mod search;
+pub(crate) mod traffic;
 mod transient;
 mod wiring;
 
+pub use objective::{Memory, Objective, ScheduleError, schedule, schedule_within};
 pub use search::{Heads, Segment};
 
 use crate::qgraph::{Endless, QGraph};
@@ -14,9 +17,9 @@ use wiring::Wiring;
 pub(crate) use wiring::geometry;
 
 /// Alignment of buffers in the arena.
-const ALIGNMENT: usize = 4;
+pub(crate) const ALIGNMENT: usize = 4;
 /// Alignment of the arena's size.
-const ARENA_ALIGNMENT: usize = 16;
+pub(crate) const ARENA_ALIGNMENT: usize = 16;
 
 /// A quantized graph with every buffer placed.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +44,8 @@ pub struct Schedule {
     pub arena_len: u32,
     /// Bytes that the largest segment needs: no placement of these segments is smaller.
     pub lower_bound: u32,
+    /// Size of the fast region at the arena's start; 0 for none.
+    pub fast: u32,
 }
 
 impl Schedule {
@@ -48,58 +53,11 @@ impl Schedule {
     pub fn segment_count(&self) -> usize {
         self.transient.len()
     }
-}
 
-/// What a schedule should be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Objective {
-    /// The smallest arena.
-    #[default]
-    Ram,
-    /// The fewest instructions: no row is moved unless the budget demands it.
-    Latency,
-}
-
-/// The arena is larger than the budget.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the arena needs at least {needed} bytes, the budget is {budget}: `{step}` is in the way with {bytes} bytes")]
-pub struct BudgetError {
-    /// Smallest arena found.
-    pub needed: u32,
-    /// Bytes allowed.
-    pub budget: u32,
-    /// Name of the step whose output is the largest buffer of the largest segment.
-    pub step: String,
-    /// Bytes of that buffer.
-    pub bytes: usize,
-}
-
-/// Schedules a graph for the smallest arena.
-pub fn schedule(graph: &QGraph) -> Schedule {
-    thin_out(graph, &best(graph, Heads::All), 0)
-}
-
-/// Schedules a graph into a budget of arena bytes.
-///
-/// # Errors
-/// The smallest arena is larger than the budget.
-pub fn schedule_within(graph: &QGraph, objective: Objective, budget: Option<u32>) -> Result<Schedule, BudgetError> {
-    let budget = budget.unwrap_or(u32::MAX);
-    if objective == Objective::Latency {
-        let fast = placed(graph, &best(graph, Heads::Passing));
-        if fast.arena_len <= budget {
-            return Ok(fast);
-        }
+    /// Arena bytes above the fast region.
+    pub fn slow_len(&self) -> u32 {
+        self.arena_len.saturating_sub(self.fast)
     }
-    let smallest = schedule(graph);
-    if smallest.arena_len > budget {
-        return Err(too_large(graph, &smallest, budget));
-    }
-    if objective == Objective::Ram {
-        return Ok(smallest);
-    }
-    let fast = thin_out(graph, &best(graph, Heads::All), budget);
-    Ok(if fast.arena_len <= budget { fast } else { smallest })
 }
 
 /// Sizes and places all buffers for a split into segments (the segment of each step, from 0 without gaps).
@@ -122,7 +80,7 @@ pub fn place(graph: &QGraph, segments: &[u16], heads: Heads) -> Schedule {
         let kept = wiring.written(&step).zip(rings).filter(|&(v, ring)| flags[v] && (heads == Heads::All || ring == 0));
         cuts.push(Segment { heads: kept.map(|(v, _)| v).collect(), steps: step });
     }
-    place_segments(&wiring, &cuts)
+    place_segments(&wiring, &cuts, 0)
 }
 
 /// Whether ring sizes stay the same when twice as many input rows are replayed.
@@ -137,36 +95,9 @@ pub(crate) fn replay_is_settled(graph: &QGraph) -> bool {
     rings(graph) == rings(&QGraph { endless: twice, ..graph.clone() })
 }
 
-fn best(graph: &QGraph, heads: Heads) -> Vec<Segment> {
-    search::best_cuts(&Wiring::new(graph), heads)
-}
-
-fn placed(graph: &QGraph, segments: &[Segment]) -> Schedule {
-    place_segments(&Wiring::new(graph), segments)
-}
-
-/// Drops heads, those that move most bytes first, as long as the arena stays within a limit or does not grow.
-fn thin_out(graph: &QGraph, segments: &[Segment], limit: u32) -> Schedule {
-    let wiring = Wiring::new(graph);
-    let mut segments = segments.to_vec();
-    let mut schedule = place_segments(&wiring, &segments);
-    let moving = |v: &usize| schedule.rings[*v] > 0;
-    let mut heads: Vec<usize> = segments.iter().flat_map(|s| s.heads.iter().copied()).filter(moving).collect();
-    heads.sort_by_key(|&v| (std::cmp::Reverse(wiring.row_len(v) * wiring.rows(v) as usize), v));
-    for value in heads {
-        let mut fewer = segments.clone();
-        fewer.iter_mut().for_each(|s| s.heads.retain(|&v| v != value));
-        let candidate = place_segments(&wiring, &fewer);
-        if candidate.arena_len <= limit.max(schedule.arena_len) {
-            (segments, schedule) = (fewer, candidate);
-        }
-    }
-    schedule
-}
-
-fn place_segments(wiring: &Wiring<'_>, segments: &[Segment]) -> Schedule {
+fn place_segments(wiring: &Wiring<'_>, segments: &[Segment], fast: u32) -> Schedule {
     let graph = wiring.graph;
-    let state = residua::plan::state_len(graph.values.len(), graph.steps.len());
+    let state = state_len(graph);
     let mut out = Schedule {
         segments: vec![0; graph.steps.len()],
         rings: vec![1; graph.values.len()],
@@ -178,6 +109,7 @@ fn place_segments(wiring: &Wiring<'_>, segments: &[Segment]) -> Schedule {
         wakes: vec![None; graph.values.len()],
         arena_len: 0,
         lower_bound: 0,
+        fast,
     };
     for (index, segment) in segments.iter().enumerate() {
         out.segments[segment.steps.clone()].fill(index as u16);
@@ -201,7 +133,8 @@ fn place_segments(wiring: &Wiring<'_>, segments: &[Segment]) -> Schedule {
     }
     let buffers = buffers(wiring, &out, state);
     let bound = (0..segments.len() as u16).map(|s| segment_len(&buffers, &out, state, s)).max().unwrap_or(state);
-    let (offsets, end) = memory::assign(&buffers, bound);
+    let (offsets, end) =
+        if fast > 0 { memory::assign_hot(&buffers, fast as usize) } else { memory::assign(&buffers, bound) };
     let (values, sums) = offsets.split_at(graph.values.len());
     // A value that is kept in its head alone has no ring; its offset only has to be valid.
     let offset = |(v, &offset): (usize, &usize)| if out.rings[v] == 0 { state as u32 } else { offset as u32 };
@@ -219,11 +152,19 @@ fn buffers(wiring: &Wiring<'_>, schedule: &Schedule, state: usize) -> Vec<Buffer
         let transient = &schedule.transient[first.into()..=last.into()];
         state + transient.iter().max().map_or(0, |&len| len as usize)
     };
-    let rings = schedule.rings.iter().zip(&schedule.lifetimes).enumerate();
-    let rings =
-        rings.map(|(v, (&ring, &lifetime))| Buffer { len: wiring.ring_len(v, ring), lifetime, floor: floor(lifetime) });
-    let sums = wiring.graph.steps.iter().zip(&schedule.segments);
-    let sums = sums.map(|(step, &s)| Buffer { len: step.sums * 4, lifetime: [s, s], floor: floor([s, s]) });
+    let reads = traffic::rows_read(wiring.graph.values.len(), wiring.reads());
+    let rings = (0..schedule.rings.len()).map(|v| {
+        let (ring, lifetime) = (schedule.rings[v], schedule.lifetimes[v]);
+        let row_len = wiring.graph.values[v].row_len();
+        let head = schedule.heads[v].is_some();
+        let [traffic, _] = traffic::of_value(row_len, wiring.rows(v).into(), reads[v], head, ring > 0);
+        Buffer { len: wiring.ring_len(v, ring), lifetime, floor: floor(lifetime), traffic }
+    });
+    let sums = wiring.graph.steps.iter().zip(&wiring.geometries).zip(&schedule.segments);
+    let sums = sums.map(|((step, geometry), &s)| {
+        let len = step.sums * 4;
+        Buffer { len, lifetime: [s, s], floor: floor([s, s]), traffic: traffic::of_sums(len, geometry.rows_in) }
+    });
     rings.chain(sums).collect()
 }
 
@@ -233,15 +174,7 @@ fn segment_len(buffers: &[Buffer], schedule: &Schedule, state: usize, segment: u
     state + schedule.transient[usize::from(segment)] as usize + live.map(|b| b.len).sum::<usize>()
 }
 
-fn too_large(graph: &QGraph, schedule: &Schedule, budget: u32) -> BudgetError {
-    let wiring = Wiring::new(graph);
-    let state = residua::plan::state_len(graph.values.len(), graph.steps.len());
-    let buffers = buffers(&wiring, schedule, state);
-    let peak =
-        (0..schedule.segment_count() as u16).max_by_key(|&s| segment_len(&buffers, schedule, state, s)).unwrap_or(0);
-    let live = |v: &usize| (schedule.lifetimes[*v][0]..=schedule.lifetimes[*v][1]).contains(&peak);
-    let bytes = |v: usize| buffers[v].len + if schedule.heads[v].is_some() { wiring.row_len(v) } else { 0 };
-    let largest = (0..graph.values.len()).filter(live).max_by_key(|&v| bytes(v)).unwrap_or(0);
-    let step = largest.checked_sub(1).and_then(|s| graph.steps.get(s)).map_or("the input", |s| s.name.as_str());
-    BudgetError { needed: schedule.arena_len, budget, step: step.into(), bytes: bytes(largest) }
+/// Bytes of the engine's counters.
+fn state_len(graph: &QGraph) -> usize {
+    residua::plan::state_len(graph.values.len(), graph.steps.len())
 }

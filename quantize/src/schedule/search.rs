@@ -25,15 +25,16 @@ pub struct Segment {
 
 /// The split into segments whose largest segment needs the fewest bytes; among equals, that with the fewest segments, then
 /// with the fewest rows moved. Exact for the order of steps given: a segment's bytes do not depend on other cuts, so that
-/// dynamic programming over the cuts sees every split.
-pub fn best_cuts(wiring: &Wiring<'_>, most: Heads) -> Vec<Segment> {
+/// dynamic programming over the cuts sees every split. Where segments of up to `enough` bytes do, the fewest segments come
+/// first, then the fewest bytes.
+pub fn best_cuts(wiring: &Wiring<'_>, most: Heads, enough: usize) -> Vec<Segment> {
     let count = wiring.graph.steps.len();
     // For each end: the cost of the best split before it, and the last segment of that split.
     let mut best: Vec<Option<(Cost, Segment)>> = vec![None; count + 1];
     for start in 0..count {
         let before = match &best[start] {
             Some((cost, _)) => *cost,
-            None if start == 0 => Cost::default(),
+            None if start == 0 => Cost { beyond: enough, ..Cost::default() },
             None => continue,
         };
         let from = From::new(wiring, start);
@@ -42,8 +43,12 @@ pub fn best_cuts(wiring: &Wiring<'_>, most: Heads) -> Vec<Segment> {
         for (end, best) in best.iter_mut().enumerate().skip(start + 1).filter(|&(end, _)| allowed(end)) {
             for heads in [Heads::Passing, Heads::All].into_iter().filter(|&h| h <= most) {
                 let (bytes, moved, heads) = from.segment(end, heads);
-                let cost =
-                    Cost { bytes: before.bytes.max(bytes), segments: before.segments + 1, moved: before.moved + moved };
+                let cost = Cost {
+                    beyond: before.beyond.max(bytes),
+                    segments: before.segments + 1,
+                    bytes: before.bytes.max(bytes),
+                    moved: before.moved + moved,
+                };
                 if best.as_ref().is_none_or(|(b, _)| cost < *b) {
                     *best = Some((cost, Segment { steps: start..end, heads }));
                 }
@@ -62,8 +67,10 @@ pub fn best_cuts(wiring: &Wiring<'_>, most: Heads) -> Vec<Segment> {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Cost {
-    bytes: usize,
+    /// Bytes of the largest segment, or what is enough.
+    beyond: usize,
     segments: usize,
+    bytes: usize,
     moved: usize,
 }
 

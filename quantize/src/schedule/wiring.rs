@@ -1,5 +1,6 @@
 //! Who reads what: facts about a graph that every placement needs.
 
+use super::traffic::Reads;
 use crate::qgraph::{QGraph, QStep, QValue};
 use residua::operators::geometry::Geometry;
 use std::ops::Range;
@@ -61,6 +62,16 @@ impl<'a> Wiring<'a> {
         let readers = &self.readers[value];
         let next = steps.contains(&value) && readers.contains(&value);
         !self.outlives(value, steps) && (readers.is_empty() || next)
+    }
+
+    /// What each step reads.
+    pub fn reads(&self) -> impl Iterator<Item = Reads<'_>> {
+        self.graph.steps.iter().zip(&self.geometries).map(|(step, geometry)| Reads {
+            geometry,
+            accumulates: step.sums > 0,
+            input: step.inputs[0],
+            second: step.inputs.get(1).copied(),
+        })
     }
 
     /// Rows that the readers of a value need at once, each for itself.

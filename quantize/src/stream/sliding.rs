@@ -166,7 +166,7 @@ fn least_common_multiple(a: u64, b: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::lower::{RowGraph, RowNode, RowOperator, RowValue};
-    use crate::quantize::quantize;
+    use crate::quantize::{Statistics, quantize};
     use crate::stream::Timing;
     use residua_models::graph::{ValueId, Window};
 
@@ -196,9 +196,9 @@ mod tests {
             macs: 0,
         };
         let nodes: Vec<RowNode> = nodes.iter().enumerate().map(node).collect();
-        let ranges = vec![[-1.0, 1.0]; values.len()];
+        let statistics: Vec<Statistics> = values.iter().map(|_| [-1.0, 1.0].into()).collect();
         let outputs = vec![nodes.len()];
-        quantize(&RowGraph { values, nodes, outputs, ..RowGraph::default() }, &ranges).unwrap()
+        quantize(&RowGraph { values, nodes, outputs, ..RowGraph::default() }, &statistics).unwrap()
     }
 
     fn convolution(kernel: usize) -> RowOperator {

@@ -9,10 +9,12 @@ use crate::common::target::Target;
 use clap::{Args, ValueEnum};
 use residua::plan::Plan;
 use residua_models::data::ModelInput;
+use residua_quantize::budget::Budget;
 use residua_quantize::calibrate::Method;
 use residua_quantize::compile::{MAX_CALIBRATION, Model};
-use residua_quantize::inspect::PlanReport;
-use residua_quantize::quantize::Ranges;
+use residua_quantize::inspect::{PlanReport, RegionReport};
+use residua_quantize::quantize::Statistics;
+use residua_quantize::schedule::Objective;
 use residua_quantize::stream::Timing;
 use serde::Serialize;
 use std::num::NonZeroUsize;
@@ -45,15 +47,18 @@ pub struct Arguments {
     /// What the plan is for: host, or a board of `residua boards`
     #[arg(long, value_name = "TARGET", default_value = "host")]
     target: Target,
-    /// Largest arena
+    /// Largest arena (`arena_bytes`); the firmware's stack comes on top. With --fast-ram, the largest part above that
     #[arg(long, value_name = "BYTES")]
     ram: Option<usize>,
-    /// Largest plan
+    /// Size of a fast region at the arena's start: the buffers with most traffic lie there, and none lies across its end
+    #[arg(long, value_name = "BYTES")]
+    fast_ram: Option<NonZeroUsize>,
+    /// Largest plan (`plan_bytes`); the firmware's code comes on top
     #[arg(long, value_name = "BYTES")]
     flash: Option<usize>,
-    /// What the schedule makes small
+    /// What the schedule makes small within these bounds
     #[arg(long, value_enum, default_value = "ram")]
-    objective: Objective,
+    objective: Goal,
     /// Compile for a stream: rows of input come without end, a new one costs one row an operator, and outputs come as the
     /// model's window moves on
     #[arg(long)]
@@ -70,10 +75,23 @@ pub struct Arguments {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-enum Objective {
+enum Goal {
+    /// Rows moved in memory: the fewest instructions
     Latency,
+    /// The arena
     Ram,
+    /// The plan
     Flash,
+}
+
+impl From<Goal> for Objective {
+    fn from(goal: Goal) -> Self {
+        match goal {
+            Goal::Latency => Self::Latency,
+            Goal::Ram => Self::Ram,
+            Goal::Flash => Self::Flash,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -81,6 +99,8 @@ struct Report {
     plan: String,
     target: String,
     arena_bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fast_region: Option<RegionReport>,
     constants_bytes: usize,
     plan_bytes: usize,
     segments: usize,
@@ -104,14 +124,22 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             "the model is not quantized yet: inputs are needed, as --calibration DATA",
         ));
     };
-    let (ranges, samples) = calibrate(arguments, &mut model, calibration)?;
+    let (statistics, samples) = calibrate(arguments, &mut model, calibration)?;
+    let budget = Budget {
+        ram: arguments.ram,
+        fast_ram: arguments.fast_ram.map_or(0, NonZeroUsize::get),
+        flash: arguments.flash,
+        objective: arguments.objective.into(),
+    };
     let compile = if arguments.stream { Model::compile_stream } else { Model::compile };
-    let compiled = compile(&model, &ranges, arguments.method).map_err(|error| about(error.into()))?;
+    let compiled = compile(&model, &statistics, arguments.method, &budget);
+    let compiled = compiled.map_err(|error| about(error.into()))?;
     let plan = Plan::load(&compiled.bytes)?;
     let result = Report {
         plan: arguments.output.display().to_string(),
         target: arguments.target.to_string(),
         arena_bytes: plan.arena_len(),
+        fast_region: PlanReport::of(&plan).fast_region,
         constants_bytes: plan.constants_len(),
         plan_bytes: compiled.bytes.len(),
         segments: compiled.schedule.segment_count(),
@@ -121,12 +149,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         calibration_samples: samples,
         seconds: start.elapsed().as_secs_f64(),
     };
-    fits("arena", result.arena_bytes, "--ram", arguments.ram, "a model with narrower or fewer rows helps")?;
-    fits("plan", result.plan_bytes, "--flash", arguments.flash, "a model with fewer parameters helps")?;
     write_file(&arguments.output, &compiled.bytes)?;
     report(arguments.json, &result, || {
+        let fast = result.fast_region.as_ref().map_or(String::new(), |fast| {
+            let bytes = fast.bytes.min(result.arena_bytes);
+            format!(", the first {bytes} of them with {:.1} % of the traffic", fast.traffic_share * 100.0)
+        });
         format!(
-            "{}: {} bytes, {} of them constants; arena {} bytes; {} steps in {} segment(s); {} MACs; {:.2} s",
+            "{}: {} bytes, {} of them constants; arena {} bytes{fast}; {} steps in {} segment(s); {} MACs; {:.2} s",
             result.plan,
             result.plan_bytes,
             result.constants_bytes,
@@ -141,16 +171,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// Refuses what this version cannot do.
 fn available(arguments: &Arguments) -> Result<(), Failure> {
-    let missing = [
-        (arguments.objective != Objective::Ram, "--objective latency, --objective flash"),
-        (arguments.weights != "8", "--weights 4, --weights 2"),
-        (arguments.emit_rust.is_some(), "--emit-rust"),
-    ];
+    let missing =
+        [(arguments.weights != "8", "--weights 4, --weights 2"), (arguments.emit_rust.is_some(), "--emit-rust")];
     missing.into_iter().find(|(asked, _)| *asked).map_or(Ok(()), |(_, flag)| Err(Failure::not_available(flag)))
 }
 
-/// Ranges over the calibration data, and the number of items used.
-fn calibrate(arguments: &Arguments, model: &mut Model, data: &Path) -> Result<(Ranges, usize), Failure> {
+/// What the calibration data say of the model's values, and the number of items used.
+fn calibrate(arguments: &Arguments, model: &mut Model, data: &Path) -> Result<(Vec<Statistics>, usize), Failure> {
     let mut selection = arguments.selection.clone();
     selection.limit = selection.limit.or(NonZeroUsize::new(MAX_CALIBRATION));
     let data = arguments.scaling.open(data, &selection, 0)?;
@@ -158,18 +185,7 @@ fn calibrate(arguments: &Arguments, model: &mut Model, data: &Path) -> Result<(R
     let shape = model.graph.inputs.first().map_or(vec![], |&input| model.graph.value(input).shape.clone());
     let input = ModelInput { shape, front_end: model.front_end.clone() };
     let inputs = (0..data.len()).map(|index| input.values(data.item(index)?)).collect::<Result<Vec<_>, _>>()?;
-    model.balance(&inputs)?;
-    let ranges = model.calibrate(&inputs, arguments.method)?;
+    let statistics = model.calibrate(&inputs, arguments.method)?;
     spinner.finish_and_clear();
-    Ok((ranges, inputs.len()))
-}
-
-fn fits(what: &str, bytes: usize, flag: &str, budget: Option<usize>, help: &str) -> Result<(), Failure> {
-    match budget {
-        Some(budget) if bytes > budget => Err(Failure::new(
-            Kind::Budget,
-            format!("the {what} takes {bytes} bytes, {} more than {flag} {budget}; {help}", bytes - budget),
-        )),
-        _ => Ok(()),
-    }
+    Ok((statistics, inputs.len()))
 }

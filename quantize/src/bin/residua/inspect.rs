@@ -6,7 +6,7 @@ use crate::common::output::{report, stream_text, table};
 use clap::Args;
 use residua_models::onnx::{Survey, UnsupportedNode, ValueSummary, survey};
 use residua_quantize::aligned::AlignedBytes;
-use residua_quantize::inspect::PlanReport;
+use residua_quantize::inspect::{PlanReport, RegionReport};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -130,7 +130,7 @@ fn model_text(model: &Model) -> String {
 fn plan_text(plan: &PlanReport) -> String {
     let mut out = format!(
         "{}: plan of {} bytes, {} of them constants\ninput       {:?}, scale {}, zero point {}{}\noutput      {:?}, scale {}, zero point {}\n\
-         parameters  {}\nMACs        {}\narena       {} bytes, {} segment(s)\n",
+         parameters  {}\nMACs        {}\narena       {} bytes, lower bound {}, {} segment(s)\n",
         plan.name,
         plan.plan_bytes,
         plan.constants_bytes,
@@ -144,40 +144,51 @@ fn plan_text(plan: &PlanReport) -> String {
         plan.parameters,
         plan.macs,
         plan.arena_bytes,
+        plan.arena_lower_bound,
         plan.segments,
     );
     if let Some(timing) = &plan.stream {
         out += &format!("{}\n", stream_text(timing));
     }
+    if let Some(RegionReport { bytes, traffic_share }) = &plan.fast_region {
+        out += &format!("fast region {bytes} bytes, {:.1} % of the traffic\n", traffic_share * 100.0);
+    }
     if !plan.labels.is_empty() {
         out += &format!("labels      {}\n", plan.labels.join(", "));
     }
-    let steps = plan.steps.iter().map(|s| {
+    out += &format!("\npeak: {}\n", plan.peak);
+    let steps = plan.steps.iter().zip(0..).map(|(s, index): (_, u16)| {
         let bits = |bits: u8| if bits == 0 { "-".to_string() } else { bits.to_string() };
         let [rows, columns, channels] = s.shape;
         [
             s.name.clone(),
+            index.to_string(),
             s.operator.clone(),
             s.segment.to_string(),
             format!("{rows}x{columns}x{channels}"),
             s.macs.to_string(),
+            s.constants_bytes.to_string(),
             format!("{}/{}", bits(s.weight_bits), bits(s.activation_bits)),
         ]
     });
     out += "\n";
-    out += &table(["step", "operator", "segment", "output", "MACs", "bits w/a"], steps);
+    out += &table(["step", "#", "operator", "segment", "output", "MACs", "constants", "bits w/a"], steps);
     let buffers = plan.memory.iter().map(|b| {
-        let [first, last] = b.live;
-        let [held, all] = b.rows;
         [
-            b.writer.clone(),
+            format!("{} of {}", b.kind, b.writer),
             b.offset.to_string(),
             b.bytes.to_string(),
-            format!("{held}/{all}"),
-            format!("{first}-{last}"),
+            b.rows.map_or("-".into(), |[held, all]| format!("{held}/{all}")),
+            b.traffic_bytes.map_or("-".into(), |bytes| bytes.to_string()),
+            span(b.steps),
+            span(b.live),
         ]
     });
     out += "\n";
-    out += &table(["buffer of", "address", "bytes", "rows held", "segments"], buffers);
+    out += &table(["buffer of", "address", "bytes", "rows held", "traffic", "steps", "segments"], buffers);
     out
+}
+
+fn span([first, last]: [u16; 2]) -> String {
+    if first == last { first.to_string() } else { format!("{first}-{last}") }
 }

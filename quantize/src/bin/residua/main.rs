@@ -8,6 +8,7 @@ mod doctor;
 mod eval;
 mod inspect;
 mod listen;
+mod report;
 mod run;
 mod self_test;
 mod train;
@@ -35,6 +36,7 @@ enum Command {
     Eval(eval::Arguments),
     Compare(compare::Arguments),
     SelfTest(self_test::Arguments),
+    Report(report::Arguments),
     Listen(listen::Arguments),
     Train(train::Arguments),
     Boards(boards::Arguments),
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::SelfTest(arguments) => self_test::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Listen(arguments) => listen::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Boards(arguments) => boards::run(&arguments),

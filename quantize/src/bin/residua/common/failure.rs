@@ -85,6 +85,7 @@ failures! {
         CompileError::Import(error) => import(error),
         CompileError::Execute(error) => execute(error),
         CompileError::NoCalibration => Kind::Usage,
+        CompileError::Budget(_) => Kind::Budget,
         CompileError::Unsupported(_) | CompileError::Quantize(_) | CompileError::Stream(_) | CompileError::Plan(_) => {
             Kind::Unsupported
         }

@@ -1,5 +1,12 @@
 //! What is in a plan.
 
+mod constants;
+mod memory;
+mod peak;
+
+pub use memory::{BufferKind, BufferReport};
+pub use peak::{PeakReport, RegionReport};
+
 use crate::ports::{Port, provenance};
 use crate::stream::Timing;
 use residua::operators::Operator;
@@ -19,6 +26,10 @@ pub struct PlanReport {
     pub constants_bytes: usize,
     /// Working memory.
     pub arena_bytes: usize,
+    /// Bytes that the largest segment needs: no placement of these segments is smaller.
+    pub arena_lower_bound: usize,
+    /// The fast region, where the plan was compiled for one.
+    pub fast_region: Option<RegionReport>,
     /// Parts of the schedule; between two of them, values are held whole.
     pub segments: usize,
     /// Multiply-accumulate operations of one inference; of a stream, those for an input row, on average.
@@ -44,6 +55,8 @@ pub struct PlanReport {
     pub steps: Vec<StepReport>,
     /// Buffers in the arena.
     pub memory: Vec<BufferReport>,
+    /// The moment at which most bytes are live.
+    pub peak: PeakReport,
     /// Where the plan comes from.
     pub provenance: BTreeMap<String, String>,
 }
@@ -72,25 +85,12 @@ pub struct StepReport {
     pub weight_bits: u8,
     /// Bits of an element of the output.
     pub activation_bits: u8,
+    /// Weights, biases, multipliers, tables and padding, alignment included.
+    pub constants_bytes: usize,
     /// Rows, columns, channels of the output.
     pub shape: [usize; 3],
     /// Segment of the schedule.
     pub segment: u16,
-}
-
-/// A ring buffer in the arena.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct BufferReport {
-    /// The step that writes it, or `input`.
-    pub writer: String,
-    /// Address in the arena.
-    pub offset: u32,
-    /// Size.
-    pub bytes: usize,
-    /// Rows held, of how many.
-    pub rows: [u32; 2],
-    /// First and last segment in which it is live.
-    pub live: [u16; 2],
 }
 
 impl PlanReport {
@@ -99,6 +99,7 @@ impl PlanReport {
         let stream = Timing::of_plan(plan);
         let per = if stream.is_some() { u64::from(plan.input().rows) } else { 1 };
         let (mut steps, mut parameters, mut operators) = (Vec::<StepReport>::new(), 0u64, BTreeMap::new());
+        let constants = constants::of_steps(plan);
         for index in 0..plan.step_count() {
             let (Some(step), Some(operator)) = (plan.step(index), plan.operator(index)) else { continue };
             let geometry = operator.as_row_operator().geometry();
@@ -113,15 +114,19 @@ impl PlanReport {
                 macs: rounded_share(weights.saturating_mul(pixels), per),
                 weight_bits: if weights > 0 { 8 } else { 0 },
                 activation_bits: 8,
+                constants_bytes: constants.get(usize::from(index)).copied().unwrap_or(0),
                 shape: [geometry.rows_out as usize, geometry.columns_out as usize, geometry.channels_out],
                 segment: step.segment,
             });
         }
+        let memory = memory::buffers(plan, &steps);
         Self {
             name: provenance(plan, "model").unwrap_or_default().into(),
             plan_bytes: plan.bytes().len(),
             constants_bytes: plan.constants_len(),
             arena_bytes: plan.arena_len(),
+            arena_lower_bound: peak::lower_bound(plan, &memory),
+            fast_region: peak::fast_region(plan, &memory),
             segments: steps.last().map_or(0, |s| usize::from(s.segment) + 1),
             macs: steps.iter().map(|s| s.macs).fold(0, u64::saturating_add),
             stream,
@@ -132,7 +137,8 @@ impl PlanReport {
             output: Port::output(plan).into(),
             labels: plan.labels().map(str::to_owned).collect(),
             front_end: plan.front_end().is_some(),
-            memory: memory(plan, &steps),
+            peak: peak::peak(&memory, &steps),
+            memory,
             steps,
             provenance: plan
                 .provenance()
@@ -166,21 +172,4 @@ fn weights(operator: &Operator<'_>, geometry: &Geometry, groups: u16) -> u64 {
         Operator::Dense(_) => u64::from(geometry.rows_in) * u64::from(geometry.columns_in) * inputs * outputs,
         _ => 0,
     }
-}
-
-fn memory(plan: &Plan<'_>, steps: &[StepReport]) -> Vec<BufferReport> {
-    let writer = |value: u16| {
-        let step = (0..plan.step_count()).find(|&s| plan.step(s).is_some_and(|s| s.output == value));
-        step.and_then(|s| steps.get(usize::from(s))).map_or("input", |s| &s.name).to_string()
-    };
-    let values = (0..plan.value_count()).filter_map(|index| Some((index, plan.value(index)?)));
-    values
-        .map(|(index, v)| BufferReport {
-            writer: writer(index),
-            offset: v.offset,
-            bytes: usize::from(v.columns) * usize::from(v.channels) * v.ring as usize,
-            rows: [v.ring, v.rows],
-            live: [v.first_segment, v.last_segment],
-        })
-        .collect()
 }
