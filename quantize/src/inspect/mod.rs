@@ -3,6 +3,7 @@
 mod constants;
 mod memory;
 mod peak;
+mod streamed;
 
 pub use memory::{BufferKind, BufferReport};
 pub use peak::{PeakReport, RegionReport};
@@ -87,7 +88,7 @@ pub struct StepReport {
     pub activation_bits: u8,
     /// Weights, biases, multipliers, tables and padding, alignment included.
     pub constants_bytes: usize,
-    /// Rows, columns, channels of the output.
+    /// Rows, columns, channels of the output; of a stream, rows in a period ([`Timing::per`]).
     pub shape: [usize; 3],
     /// Segment of the schedule.
     pub segment: u16,
@@ -97,7 +98,6 @@ impl PlanReport {
     /// Reads a plan.
     pub fn of(plan: &Plan<'_>) -> Self {
         let stream = Timing::of_plan(plan);
-        let per = if stream.is_some() { u64::from(plan.input().rows) } else { 1 };
         let (mut steps, mut parameters, mut operators) = (Vec::<StepReport>::new(), 0u64, BTreeMap::new());
         let constants = constants::of_steps(plan);
         for index in 0..plan.step_count() {
@@ -111,7 +111,7 @@ impl PlanReport {
             steps.push(StepReport {
                 name: plan.step_name(index).into(),
                 operator: operator.name().into(),
-                macs: rounded_share(weights.saturating_mul(pixels), per),
+                macs: weights.saturating_mul(pixels),
                 weight_bits: if weights > 0 { 8 } else { 0 },
                 activation_bits: 8,
                 constants_bytes: constants.get(usize::from(index)).copied().unwrap_or(0),
@@ -119,7 +119,10 @@ impl PlanReport {
                 segment: step.segment,
             });
         }
-        let memory = memory::buffers(plan, &steps);
+        let mut memory = memory::buffers(plan, &steps);
+        if let Some(timing) = &stream {
+            streamed::scale(plan, timing, &mut steps, &mut memory);
+        }
         Self {
             name: provenance(plan, "model").unwrap_or_default().into(),
             plan_bytes: plan.bytes().len(),
@@ -154,11 +157,6 @@ impl From<Port> for PortReport {
     fn from(port: Port) -> Self {
         Self { shape: port.declared, scale: port.value.scale, zero_point: port.value.zero_point }
     }
-}
-
-/// `total / parts`, rounded to the nearest.
-fn rounded_share(total: u64, parts: u64) -> u64 {
-    total.saturating_add(parts / 2) / parts.max(1)
 }
 
 /// Weights that one output pixel takes, each in one multiply-accumulate operation.

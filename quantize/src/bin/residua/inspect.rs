@@ -178,7 +178,7 @@ fn plan_text(plan: &PlanReport) -> String {
             format!("{} of {}", b.kind, b.writer),
             b.offset.to_string(),
             b.bytes.to_string(),
-            b.rows.map_or("-".into(), |[held, all]| format!("{held}/{all}")),
+            b.rows.map_or("-".into(), |[held, all]| if all == 0 { held.to_string() } else { format!("{held}/{all}") }),
             b.traffic_bytes.map_or("-".into(), |bytes| bytes.to_string()),
             span(b.steps),
             span(b.live),
