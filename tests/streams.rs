@@ -145,3 +145,32 @@ fn the_core_streams_as_the_host() {
     assert!(0.0 < mean && mean <= most, "{json}");
     assert_eq!(std::fs::read(on_host).unwrap(), std::fs::read(on_core).unwrap());
 }
+
+#[test]
+fn a_keyword_is_heard_once_when_its_window_has_come() {
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/res8_narrow");
+    let [model, calibration, yes] =
+        ["res8_narrow.onnx", "calibration.npz", "demo/yes.wav"].map(|name| format!("{own}/{name}"));
+    let folder = Folder::new();
+    let plan = folder.path("stream.plan");
+    let json = residua(["compile", &model, "--calibration", &calibration, "-o", &plan, "--stream", "--json"]).json();
+    assert_eq!(json["stream"]["first"], 125);
+    // The recording, then silence, then the recording again.
+    let once: Vec<i16> = hound::WavReader::open(&yes).unwrap().into_samples().map(Result::unwrap).collect();
+    let long = [&once[..], &[0; 24_000], &once, &[0; 8000]].concat();
+    let path = folder.path("long.wav");
+    let spec = hound::WavReader::open(&yes).unwrap().spec();
+    let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+    long.iter().for_each(|&sample| writer.write_sample(sample).unwrap());
+    writer.finalize().unwrap();
+    let listen = |more: &[&str]| {
+        residua([&["listen", &plan, "--audio", &path, "--threshold", "0.6", "--json"], more].concat()).json()
+    };
+    let heard = listen(&["--target", "cortex-m4"]);
+    assert_eq!((&heard["equals_host"], &heard["detections"]), (&true.into(), &listen(&[])["detections"]));
+    let heard = heard["detections"].as_array().unwrap();
+    let times: Vec<f64> = heard.iter().map(|one| one["seconds"].as_f64().unwrap()).collect();
+    assert!(heard.len() == 2 && heard.iter().all(|one| one["label"] == "yes"), "{heard:?}");
+    let apart = (once.len() + 24_000) as f64 / 16_000.0;
+    assert!(times[0] >= 1.25 && (times[1] - times[0] - apart).abs() < 0.2, "{times:?}");
+}

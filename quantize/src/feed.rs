@@ -159,9 +159,9 @@ impl Predict for PlanModel<'_> {
         let Some(timing) = &self.timing else {
             return Ok(self.output.dequantize(&simulate::run(&self.plan, &input)?));
         };
-        // Silence follows, as the model's own padding would.
-        input
-            .resize((timing.window + timing.delay) as usize * self.plan.input().row_len(), self.input.value.zero_point);
+        // Zeros follow, as the model's own padding would.
+        let rows = timing.window as usize + timing.delay as usize;
+        input.resize(rows * self.plan.input().row_len(), self.input.value.zero_point);
         Ok(self.output.dequantize(&simulate::run_stream(&self.plan, &input)?))
     }
 }

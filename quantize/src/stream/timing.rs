@@ -78,7 +78,8 @@ impl Timing {
         };
         let rows = [(timing.window, plan.input().rows), (timing.outputs, plan.output().rows)];
         let sound = rows.iter().all(|&(window, all)| (1..=all).contains(&window)) && timing.rows > 0 && timing.per > 0;
-        sound.then_some(timing)
+        let times = [timing.delay, timing.first, timing.warm_up, timing.per];
+        (sound && times.iter().all(|&time| time <= plan.input().rows - timing.window)).then_some(timing)
     }
 
     /// The note that the compiler leaves, to be read by [`Timing::of_plan`].

@@ -32,7 +32,7 @@ pub struct Arguments {
     #[command(flatten)]
     labels: Labels,
     /// FILE is a plan made by `compile --stream`: each item is one window of a stream that starts with it, and goes on with
-    /// silence until the window's outputs have come
+    /// rows of zeros until the window's outputs have come
     #[arg(long)]
     stream: bool,
     /// What computes
