@@ -43,7 +43,6 @@ fn wrong_usage() {
         "compile model.onnx -o out.plan --method guess",
         "compile model.onnx -o out.plan --weights 3",
         "compile model.onnx -o out.plan --weights 4",
-        "compile model.onnx -o out.plan --stream",
         "compile model.onnx -o out.plan --emit-rust dir",
         "compile model.onnx -o out.plan --objective speed",
         "run model.plan",
@@ -52,7 +51,6 @@ fn wrong_usage() {
         "eval model.plan --data d --device tpu",
         "eval model.plan --data d --device gpu",
         "eval model.plan --data d --input-scale x",
-        "eval model.plan --data d --stream",
         "listen model.plan --audio microphone",
         "boards --frobnicate",
     ] {

@@ -14,3 +14,4 @@ mod device;
 mod layouts;
 mod regressions;
 mod report;
+mod streams;

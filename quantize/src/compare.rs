@@ -4,6 +4,7 @@ use crate::compile::Model;
 use crate::feed::{FeedError, PlanModel};
 use crate::qgraph::QValue;
 use crate::simulate;
+use crate::stream::Timing;
 use crate::write::short;
 use rayon::prelude::*;
 use residua::plan::Plan;
@@ -43,6 +44,9 @@ pub enum CompareError {
     /// An item does not run.
     #[error(transparent)]
     Feed(#[from] FeedError),
+    /// The plan is that of a stream.
+    #[error("the plan is that of a stream: whole frames are compared; compile the model without --stream")]
+    Stream,
     /// The plan is that of another model.
     #[error("the plan is none of this model: its {what} has shape {plan:?}, the model's {model:?}")]
     Shape {
@@ -84,6 +88,9 @@ pub fn compare(
     data: &Dataset,
     done: impl Fn() + Sync,
 ) -> Result<Comparison, CompareError> {
+    if Timing::of_plan(plan).is_some() {
+        return Err(CompareError::Stream);
+    }
     let executor = GraphExecutor::new(&model.graph).map_err(FeedError::from)?;
     let rows = &model.rows;
     let float_input = ModelInput {

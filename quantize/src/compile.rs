@@ -11,6 +11,7 @@ use crate::ports;
 use crate::qgraph::QGraph;
 use crate::quantize::{QuantizeError, Statistics, quantize};
 use crate::schedule::Schedule;
+use crate::stream::{STREAM_KEY, Sliding, StreamError, Timing};
 use crate::write::Extras;
 use rayon::prelude::*;
 use residua::plan::PlanError;
@@ -68,6 +69,9 @@ pub enum CompileError {
         /// Classes of the output.
         outputs: usize,
     },
+    /// The model cannot run as a stream.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
     /// The model does not fit its budget.
     #[error(transparent)]
     Budget(#[from] BudgetError),
@@ -216,7 +220,30 @@ impl Model {
         method: Method,
         budget: &Budget,
     ) -> Result<Compiled, CompileError> {
-        let graph = quantize(&self.rows, statistics)?;
+        self.finish(quantize(&self.rows, statistics)?, method, budget, None)
+    }
+
+    /// The same for a stream: rows come without end, and the plan notes its [`Timing`].
+    ///
+    /// # Errors
+    /// A layer has no integer form or does not go on from row to row, or the model does not fit the budget.
+    pub fn compile_stream(
+        &self,
+        statistics: &[Statistics],
+        method: Method,
+        budget: &Budget,
+    ) -> Result<Compiled, CompileError> {
+        let sliding = Sliding::new(&quantize(&self.rows, statistics)?)?;
+        self.finish(sliding.endless(), method, budget, Some(Timing::of(&sliding)))
+    }
+
+    fn finish(
+        &self,
+        graph: QGraph,
+        method: Method,
+        budget: &Budget,
+        timing: Option<Timing>,
+    ) -> Result<Compiled, CompileError> {
         let input = &graph.values[graph.input];
         let front_end = match &self.front_end {
             Some(spec) => spec.section(input.scale, input.zero_point)?,
@@ -224,12 +251,13 @@ impl Model {
         };
         let mut provenance = self.provenance.clone();
         provenance.push(("calibration".into(), method.to_string()));
+        provenance.extend(timing.map(|timing| (STREAM_KEY.to_string(), timing.note())));
         if budget.fast_ram > 0 {
             provenance.push((FAST_RAM_KEY.into(), budget.fast_ram.to_string()));
         }
         let extras = Extras { front_end, labels: self.labels.clone(), provenance };
         let (schedule, bytes) = budget::fit(&graph, &extras, budget)?;
-        Ok(Compiled { bytes, graph, schedule })
+        Ok(Compiled { bytes, graph, schedule, timing })
     }
 }
 
@@ -242,6 +270,8 @@ pub struct Compiled {
     pub graph: QGraph,
     /// Placement in time and memory.
     pub schedule: Schedule,
+    /// Times of a stream; `None` for whole frames.
+    pub timing: Option<Timing>,
 }
 
 /// The front end that a model's metadata describe.

@@ -2,10 +2,12 @@
 
 use crate::compile::{front_end_of, labels_of};
 use crate::ports::Port;
+use crate::simulate;
+use crate::stream::Timing;
 use residua::engine::EngineError;
 use residua::frontend::{FrontEnd, Stream};
 use residua::plan::Plan;
-use residua_models::data::{DataError, Item, ModelInput, arrange, samples_of_frames, to_length};
+use residua_models::data::{Array, DataError, Item, ModelInput, arrange, samples_of_frames, to_length};
 use residua_models::execute::{ExecuteError, Executor};
 use residua_models::frontend::FrontEndSpecError;
 use residua_models::onnx::survey;
@@ -84,13 +86,15 @@ pub struct PlanModel<'p> {
     input: Port,
     output: Port,
     labels: Vec<String>,
+    timing: Option<Timing>,
 }
 
 impl<'p> PlanModel<'p> {
     /// A plan, to be run on the host.
     pub fn new(plan: Plan<'p>) -> Self {
         let labels = plan.labels().map(str::to_owned).collect();
-        Self { plan, input: Port::input(&plan), output: Port::output(&plan), labels }
+        let timing = Timing::of_plan(&plan);
+        Self { plan, input: Port::input(&plan), output: Port::output(&plan), labels, timing }
     }
 
     /// The input, in the model's terms.
@@ -108,7 +112,22 @@ impl<'p> PlanModel<'p> {
         &self.plan
     }
 
-    /// The plan's int8 input for an item, in row order. Recordings go through the plan's own front end.
+    /// Times of the stream, where the plan is that of one.
+    pub fn timing(&self) -> Option<&Timing> {
+        self.timing.as_ref()
+    }
+
+    /// The int8 input of a stream for numbers of any number of rows, in row order.
+    ///
+    /// # Errors
+    /// The shape is none that the model declares, whatever the number of rows.
+    pub fn stream(&self, array: Array) -> Result<Vec<i8>, DataError> {
+        let rows = array.values.len() / self.plan.input().row_len().max(1);
+        let port = self.input.with_rows(rows);
+        Ok(port.quantize(&arrange(array, &port.declared)?))
+    }
+
+    /// The plan's int8 input for an item, in row order; of a stream plan, that for one window. Recordings go through the plan's own front end.
     ///
     /// # Errors
     /// The item does not match the plan.
@@ -123,7 +142,7 @@ impl<'p> PlanModel<'p> {
         if recording.sample_rate != record.sample_rate {
             return Err(DataError::SampleRate { found: recording.sample_rate, needed: record.sample_rate });
         }
-        let frames = self.plan.input().rows as usize;
+        let frames = self.input.value.shape[0];
         let (window, hop) = (record.window_len.into(), record.hop.into());
         let samples = to_length(recording.samples, samples_of_frames(frames, window, hop, record.centered == 1));
         Ok(features(front_end, &samples).map_err(FrontEndSpecError::Runtime)?)
@@ -136,8 +155,14 @@ impl Predict for PlanModel<'_> {
     }
 
     fn predict(&self, item: Item) -> Result<Vec<f32>, FeedError> {
-        let output = crate::simulate::run(&self.plan, &self.quantized(item)?)?;
-        Ok(self.output.dequantize(&output))
+        let mut input = self.quantized(item)?;
+        let Some(timing) = &self.timing else {
+            return Ok(self.output.dequantize(&simulate::run(&self.plan, &input)?));
+        };
+        // Zeros follow, as the model's own padding would.
+        let rows = timing.window as usize + timing.delay as usize;
+        input.resize(rows * self.plan.input().row_len(), self.input.value.zero_point);
+        Ok(self.output.dequantize(&simulate::run_stream(&self.plan, &input)?))
     }
 }
 

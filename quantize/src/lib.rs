@@ -25,4 +25,5 @@ pub mod quantize;
 pub mod reference;
 pub mod schedule;
 pub mod simulate;
+pub mod stream;
 pub mod write;

@@ -9,8 +9,11 @@
 //!
 //! The strides of rows, columns and channels say where in the declared order an element of the plan's lies. A plan without
 //! such a line is taken as it is: batch 1, rows, columns, channels.
+//!
+//! A stream plan has the model's ports too: those of one window. [`Port::with_rows`] is a port of any length.
 
 use crate::qgraph::QValue;
+use crate::stream::Timing;
 use residua::plan::{Plan, Tensor};
 
 /// Provenance key of the input.
@@ -32,16 +35,17 @@ pub struct Port {
 impl Port {
     /// The plan's input.
     pub fn input(plan: &Plan<'_>) -> Self {
-        Self::of(plan, INPUT_KEY, plan.input())
+        Self::of(plan, INPUT_KEY, plan.input(), |timing| timing.window)
     }
 
     /// The plan's (first) output.
     pub fn output(plan: &Plan<'_>) -> Self {
-        Self::of(plan, OUTPUT_KEY, plan.output())
+        Self::of(plan, OUTPUT_KEY, plan.output(), |timing| timing.outputs)
     }
 
-    fn of(plan: &Plan<'_>, key: &str, tensor: Tensor) -> Self {
-        let shape = [tensor.rows, tensor.columns, tensor.channels].map(|size| size as usize);
+    fn of(plan: &Plan<'_>, key: &str, tensor: Tensor, window: fn(&Timing) -> u32) -> Self {
+        let rows = Timing::of_plan(plan).map_or(tensor.rows, |timing| window(&timing));
+        let shape = [rows, tensor.columns, tensor.channels].map(|size| size as usize);
         let value = QValue {
             name: key.into(),
             shape,
@@ -53,6 +57,32 @@ impl Port {
         let (declared, strides) =
             noted.unwrap_or_else(|| (vec![1, rows, columns, channels], [columns * channels, channels, 1]));
         Self { declared, strides, value }
+    }
+
+    /// The port for another number of rows: the dimension along which they lie has another size. Where the model has a single
+    /// row, rows come in front of what it declares for one.
+    pub fn with_rows(&self, rows: usize) -> Self {
+        let [window, columns, channels] = self.value.shape;
+        let mut port = self.clone();
+        port.value.shape[0] = rows;
+        if window == 1 {
+            let item = self.declared.strip_prefix(&[1]).unwrap_or(&self.declared);
+            port.declared = [&[1, rows], item].concat();
+            port.strides[0] = columns * channels;
+            return port;
+        }
+        let stride = self.strides[0];
+        let mut inside = 1;
+        for dim in port.declared.iter_mut().rev() {
+            let size = *dim;
+            if (inside..inside * size).contains(&stride) {
+                *dim = size / window * rows;
+                break;
+            }
+            inside *= size;
+        }
+        port.strides.iter_mut().filter(|other| **other > stride).for_each(|other| *other = *other / window * rows);
+        port
     }
 
     /// Elements in row order from elements in declared order.
@@ -143,6 +173,27 @@ mod tests {
         for note in ["", "shape 1,2", "shape 1 strides 1", "shape a strides 1,2,3", "shape 1 strides 1,2,3,4"] {
             assert_eq!(parse(note, sizes), None, "{note}");
         }
+    }
+
+    #[test]
+    fn ports_of_other_lengths() {
+        let port = |declared: &[usize], shape: [usize; 3], strides| Port {
+            declared: declared.to_vec(),
+            strides,
+            value: QValue { name: String::new(), shape, scale: 1.0, zero_point: 0 },
+        };
+        let longer = |declared, shape, strides| {
+            let port = port(declared, shape, strides).with_rows(7);
+            assert_eq!(port.value.shape[0], 7);
+            (port.declared, port.strides)
+        };
+        assert_eq!(longer(&[1, 1, 101, 40], [101, 40, 1], [40, 1, 4040]), (vec![1, 1, 7, 40], [40, 1, 280]));
+        assert_eq!(longer(&[1, 40, 98], [98, 1, 40], [1, 0, 98]), (vec![1, 40, 7], [1, 0, 7]));
+        assert_eq!(longer(&[1, 64, 29], [64, 1, 29], [29, 0, 1]), (vec![1, 7, 29], [29, 0, 1]));
+        assert_eq!(longer(&[1, 3, 32, 30], [32, 30, 3], [30, 1, 960]), (vec![1, 3, 7, 30], [30, 1, 210]));
+        assert_eq!(longer(&[1, 120], [4, 10, 3], [30, 3, 1]), (vec![1, 210], [30, 3, 1]));
+        assert_eq!(longer(&[1, 12], [1, 1, 12], [0, 0, 1]), (vec![1, 7, 12], [12, 0, 1]));
+        assert_eq!(longer(&[12], [1, 1, 12], [0, 0, 1]), (vec![1, 7, 12], [12, 0, 1]));
     }
 
     proptest! {

@@ -75,4 +75,26 @@ pub struct QGraph {
     pub input: usize,
     /// The outputs' values.
     pub outputs: Vec<usize>,
+    /// Set where the input has no end in practice; everything then runs in one segment.
+    pub endless: Option<Endless>,
+}
+
+impl QGraph {
+    /// The output that comes first in a plan; the input where there is none.
+    pub fn first_output(&self) -> usize {
+        self.outputs.iter().copied().min().unwrap_or(self.input)
+    }
+
+    /// Input rows after which the order of row computations is known: all of them, or those of [`Endless::replay`].
+    pub fn replay_rows(&self) -> u32 {
+        let rows = self.values[self.input].shape[0] as u32;
+        self.endless.map_or(rows, |endless| endless.replay.min(rows))
+    }
+}
+
+/// A graph over a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endless {
+    /// Input rows after which row computations repeat.
+    pub replay: u32,
 }

@@ -137,7 +137,7 @@ fn exact_scale(kernel: &[f32], largest: f32) -> Option<f64> {
 }
 
 /// The code of an operator, by its name in the runtime's table.
-fn code(name: &str) -> u8 {
+pub(crate) fn code(name: &str) -> u8 {
     OPERATORS.iter().find(|(_, n)| *n == name).map_or(0, |(code, _)| *code)
 }
 

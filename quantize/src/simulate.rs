@@ -24,6 +24,21 @@ pub fn run_all(plan: &Plan<'_>, inputs: &[Vec<i8>]) -> Result<Vec<Vec<i8>>, Engi
     inputs.par_iter().map(|input| run(plan, input)).collect()
 }
 
+/// Runs the rows of one stream; the elements of all rows of the (first) output that come, in row order.
+///
+/// # Errors
+/// The input does not consist of whole rows, or is longer than the plan's.
+pub fn run_stream(plan: &Plan<'_>, input: &[i8]) -> Result<Vec<i8>, EngineError> {
+    let row_len = plan.input().row_len().max(1);
+    let mut arena = AlignedBytes::zeroed(plan.arena_len());
+    let mut engine = Engine::new(*plan, &mut arena)?;
+    let mut output = vec![];
+    for row in input.chunks(row_len) {
+        engine.push_row(row, |_, row| output.extend_from_slice(row))?;
+    }
+    Ok(output)
+}
+
 /// Runs one input and keeps every row of every value, whole, in row order; the input included.
 ///
 /// # Errors

@@ -132,7 +132,7 @@ fn layout(graph: &QGraph, schedule: &Schedule, extras: &Extras, output: u32, sum
 
 /// Input rows of the self-test.
 fn golden_rows(graph: &QGraph) -> u32 {
-    graph.values[graph.input].shape[0] as u32
+    graph.replay_rows()
 }
 
 /// The memory map: for each segment, its live rings and sums by address.

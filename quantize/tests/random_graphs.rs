@@ -1,6 +1,9 @@
 //! Random residual graphs, run row by row and tensor by tensor: every value is equal bit for bit, at every split into
 //! segments; and plans with random damage are refused or run without harm.
 
+#[path = "random_graphs/streams.rs"]
+mod streams;
+
 use proptest::prelude::*;
 use residua::engine::Engine;
 use residua::plan::format::{HeaderRecord, STRUCTURE_START};

@@ -56,9 +56,9 @@ pub struct BufferReport {
     pub offset: u32,
     /// Size in bytes.
     pub bytes: usize,
-    /// Rows held, of how many; none where no rows are held.
+    /// Rows held, of how many, 0 for a stream's; none where no rows are held.
     pub rows: Option<[u32; 2]>,
-    /// Bytes read and written in one inference; unknown for counters and scratch.
+    /// Bytes read and written in one inference, or for an input row of a stream on average; unknown for counters and scratch.
     pub traffic_bytes: Option<u64>,
     /// First and last segment in which it is live.
     pub live: [u16; 2],
@@ -80,6 +80,7 @@ impl fmt::Display for BufferReport {
         let Self { kind, writer, bytes, .. } = self;
         write!(f, "{kind} of `{writer}` {bytes} bytes")?;
         match self.rows {
+            Some([held, 0]) if *kind != BufferKind::Head => write!(f, ", {held} rows"),
             Some([held, all]) if *kind != BufferKind::Head => write!(f, ", {held} of {all} rows"),
             _ => Ok(()),
         }

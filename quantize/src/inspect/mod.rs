@@ -3,11 +3,13 @@
 mod constants;
 mod memory;
 mod peak;
+mod streamed;
 
 pub use memory::{BufferKind, BufferReport};
 pub use peak::{PeakReport, RegionReport};
 
 use crate::ports::{Port, provenance};
+use crate::stream::Timing;
 use residua::operators::Operator;
 use residua::operators::geometry::Geometry;
 use residua::plan::Plan;
@@ -31,8 +33,11 @@ pub struct PlanReport {
     pub fast_region: Option<RegionReport>,
     /// Parts of the schedule; between two of them, values are held whole.
     pub segments: usize,
-    /// Multiply-accumulate operations of one inference.
+    /// Multiply-accumulate operations of one inference; of a stream, those for an input row, on average.
     pub macs: u64,
+    /// Times of a stream; `None` for whole frames.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Timing>,
     /// Weights and biases.
     pub parameters: u64,
     /// Number of steps of each operator.
@@ -83,7 +88,7 @@ pub struct StepReport {
     pub activation_bits: u8,
     /// Weights, biases, multipliers, tables and padding, alignment included.
     pub constants_bytes: usize,
-    /// Rows, columns, channels of the output.
+    /// Rows, columns, channels of the output; of a stream, rows in a period ([`Timing::per`]).
     pub shape: [usize; 3],
     /// Segment of the schedule.
     pub segment: u16,
@@ -92,6 +97,7 @@ pub struct StepReport {
 impl PlanReport {
     /// Reads a plan.
     pub fn of(plan: &Plan<'_>) -> Self {
+        let stream = Timing::of_plan(plan);
         let (mut steps, mut parameters, mut operators) = (Vec::<StepReport>::new(), 0u64, BTreeMap::new());
         let constants = constants::of_steps(plan);
         for index in 0..plan.step_count() {
@@ -113,7 +119,10 @@ impl PlanReport {
                 segment: step.segment,
             });
         }
-        let memory = memory::buffers(plan, &steps);
+        let mut memory = memory::buffers(plan, &steps);
+        if let Some(timing) = &stream {
+            streamed::scale(plan, timing, &mut steps, &mut memory);
+        }
         Self {
             name: provenance(plan, "model").unwrap_or_default().into(),
             plan_bytes: plan.bytes().len(),
@@ -123,6 +132,7 @@ impl PlanReport {
             fast_region: peak::fast_region(plan, &memory),
             segments: steps.last().map_or(0, |s| usize::from(s.segment) + 1),
             macs: steps.iter().map(|s| s.macs).fold(0, u64::saturating_add),
+            stream,
             parameters,
             operators,
             unsupported: vec![],

@@ -42,6 +42,18 @@ pub fn dense(channels: &Channels, row_len: usize) -> Vec<u8> {
     matrix(&filled, &channels.biases, &channels.factors)
 }
 
+/// The packed matrix of [`dense`] over `rows` rows without what fills up rows: that of a convolution whose window they are.
+pub fn dense_rows_joined(bytes: &[u8], rows: usize, row_len: usize, outputs: usize) -> Vec<u8> {
+    let words: Vec<u32> = bytes.as_chunks().0.iter().map(|&word| u32::from_le_bytes(word)).collect();
+    let filled = row_len.next_multiple_of(4);
+    let Some(packed) = PackedMatrix::new(&words, filled * rows, outputs) else { return bytes.to_vec() };
+    let row = |o: usize, y: usize| (0..row_len).map(move |i| packed.weight(o, y * filled + i));
+    let weights: Vec<i8> = (0..outputs).flat_map(|o| (0..rows).flat_map(move |y| row(o, y))).collect();
+    let (biases, multipliers): (Vec<i32>, Vec<i32>) =
+        (0..outputs).map(|o| (packed.bias(o), packed.multiplier(o))).unzip();
+    packed_words(&weights, &biases, &multipliers)
+}
+
 /// The packed kernels of a depthwise convolution, as plan bytes.
 pub fn taps(channels: &Channels) -> Vec<u8> {
     let taps = channels.weights.len() / channels.biases.len();
@@ -57,10 +69,13 @@ fn multipliers(factors: &[f64]) -> Vec<i32> {
 }
 
 fn matrix(weights: &[i8], biases: &[i32], factors: &[f64]) -> Vec<u8> {
-    let multipliers = multipliers(factors);
+    packed_words(weights, biases, &multipliers(factors))
+}
+
+fn packed_words(weights: &[i8], biases: &[i32], multipliers: &[i32]) -> Vec<u8> {
     let fan_in = weights.len() / biases.len();
     let mut words = vec![0; PackedMatrix::len(fan_in, biases.len()).unwrap_or(0)];
-    let packed = pack(weights, biases, &multipliers, &mut words);
+    let packed = pack(weights, biases, multipliers, &mut words);
     debug_assert!(packed.is_some(), "lengths match and no weight is -128");
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }

@@ -6,6 +6,7 @@ mod memory;
 
 use crate::evaluate::Accuracy;
 use crate::inspect::{BufferReport, PlanReport, PortReport, RegionReport};
+use crate::stream::Timing;
 use markup::{count, escape, span, table};
 
 const STYLE: &str = include_str!("style.css");
@@ -49,6 +50,9 @@ fn facts(plan: &PlanReport, accuracy: Option<&Accuracy>) -> String {
         ("Input", port(&plan.input) + if plan.front_end { ", from audio" } else { "" }),
         ("Output", port(&plan.output)),
     ];
+    if let Some(Timing { window, delay, rows, per, .. }) = &plan.stream {
+        facts.push(("Stream", format!("{rows} output rows for {per} input rows; window {window}, delay {delay}")));
+    }
     if let Some(RegionReport { bytes: size, traffic_share }) = &plan.fast_region {
         facts.push(("Fast region", format!("{}, {:.1} % of the traffic", bytes(*size), traffic_share * 100.0)));
     }
@@ -142,7 +146,7 @@ fn buffers(buffers: &[BufferReport]) -> String {
             escape(&b.writer),
             count(b.offset),
             count(b.bytes),
-            b.rows.map_or("–".into(), |[held, all]| format!("{held} of {all}")),
+            b.rows.map_or("–".into(), |[held, all]| if all == 0 { count(held) } else { format!("{held} of {all}") }),
             b.traffic_bytes.map_or("–".into(), count),
             span(b.steps),
             span(b.live),

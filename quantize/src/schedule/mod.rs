@@ -11,7 +11,7 @@ mod wiring;
 pub use objective::{Memory, Objective, ScheduleError, schedule, schedule_within};
 pub use search::{Heads, Segment};
 
-use crate::qgraph::QGraph;
+use crate::qgraph::{Endless, QGraph};
 use memory::Buffer;
 use wiring::Wiring;
 pub(crate) use wiring::geometry;
@@ -81,6 +81,18 @@ pub fn place(graph: &QGraph, segments: &[u16], heads: Heads) -> Schedule {
         cuts.push(Segment { heads: kept.map(|(v, _)| v).collect(), steps: step });
     }
     place_segments(&wiring, &cuts, 0)
+}
+
+/// Whether ring sizes stay the same when twice as many input rows are replayed.
+pub(crate) fn replay_is_settled(graph: &QGraph) -> bool {
+    let rings = |graph: &QGraph| {
+        let wiring = Wiring::new(graph);
+        let all = 0..graph.steps.len();
+        let heads = (0..graph.values.len()).map(|v| wiring.can_have_head(v, &all)).collect::<Vec<_>>();
+        [rows::ring_sizes(&wiring, &all, &heads), rows::ring_sizes(&wiring, &all, &vec![false; heads.len()])]
+    };
+    let twice = graph.endless.map(|Endless { replay }| Endless { replay: replay.saturating_mul(2) });
+    rings(graph) == rings(&QGraph { endless: twice, ..graph.clone() })
 }
 
 fn place_segments(wiring: &Wiring<'_>, segments: &[Segment], fast: u32) -> Schedule {

@@ -10,7 +10,7 @@ pub fn ring_sizes(wiring: &Wiring<'_>, steps: &Range<usize>, heads: &[bool]) -> 
     let written = wiring.written(steps);
     let mut replay = Replay::new(wiring, steps, heads);
     if steps.start == 0 {
-        for _ in 0..wiring.rows(0) {
+        for _ in 0..wiring.graph.replay_rows() {
             replay.produced[0] += 1;
             let candidate = replay.settle(0, None);
             replay.cascade(candidate);

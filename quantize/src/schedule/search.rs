@@ -38,7 +38,9 @@ pub fn best_cuts(wiring: &Wiring<'_>, most: Heads, enough: usize) -> Vec<Segment
             None => continue,
         };
         let from = From::new(wiring, start);
-        for (end, best) in best.iter_mut().enumerate().skip(start + 1) {
+        // A second segment would wait for the last row of the first.
+        let allowed = |end: usize| wiring.graph.endless.is_none() || end == count;
+        for (end, best) in best.iter_mut().enumerate().skip(start + 1).filter(|&(end, _)| allowed(end)) {
             for heads in [Heads::Passing, Heads::All].into_iter().filter(|&h| h <= most) {
                 let (bytes, moved, heads) = from.segment(end, heads);
                 let cost = Cost {

@@ -6,6 +6,9 @@ use super::rows::RowWindow;
 use super::{Context, RowOperator};
 use crate::plan::PlanError;
 
+/// Channels that are summed at once.
+const BLOCK: usize = 16;
+
 /// `out[y, x, c] = mean of in[row(y, ky), column(x, kx), c]`, computed from the rows of the window.
 #[derive(Clone, Copy, Debug)]
 pub struct AveragePool<'p> {
@@ -35,16 +38,21 @@ impl RowOperator for AveragePool<'_> {
         let g = &self.geometry;
         let rows = rows_inside(g, window.row);
         for (x, pixel) in out.chunks_exact_mut(g.channels_out.max(1)).enumerate() {
-            let count = columns_inside(g, x).count().wrapping_mul(rows);
-            for (c, out) in pixel.iter_mut().enumerate() {
-                let mut sum = 0i32;
+            let columns = columns_inside(g, x);
+            let count = columns.count.wrapping_mul(rows);
+            for (block, out) in pixel.chunks_mut(BLOCK).enumerate() {
+                let first = block.wrapping_mul(BLOCK);
+                let mut sums = [0i32; BLOCK];
                 for row in (0..g.kernel[0]).filter_map(|k| window.tap(k)) {
-                    for column in columns_inside(g, x) {
-                        let at = column.wrapping_mul(g.channels_in).wrapping_add(c);
-                        sum = sum.wrapping_add(row.get(at).copied().unwrap_or(0).into());
+                    for column in columns.iter() {
+                        let start = column.wrapping_mul(g.channels_in).wrapping_add(first);
+                        let values = row.get(start..start.wrapping_add(out.len())).unwrap_or(&[]);
+                        sums.iter_mut().zip(values).for_each(|(sum, &value)| *sum = sum.wrapping_add(value.into()));
                     }
                 }
-                *out = self.mean.apply(sum, count);
+                for (out, sum) in out.iter_mut().zip(sums) {
+                    *out = self.mean.apply(sum, count);
+                }
             }
         }
     }

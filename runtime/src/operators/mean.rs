@@ -74,10 +74,39 @@ impl<'p> Mean<'p> {
     }
 }
 
-/// Taps of output column `x` that lie inside the input.
-pub(super) fn columns_inside(g: &Geometry, x: usize) -> impl Iterator<Item = usize> + use<> {
-    let (g, width) = (*g, g.columns_in as usize);
-    (0..g.kernel[1]).filter_map(move |k| usize::try_from(g.column(x, k)).ok().filter(|&c| c < width))
+/// Input columns under the taps of an output column.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Columns {
+    first: usize,
+    step: usize,
+    /// How many there are.
+    pub count: usize,
+}
+
+impl Columns {
+    /// The columns, from left to right.
+    #[inline(always)]
+    pub fn iter(self) -> impl Iterator<Item = usize> {
+        (0..self.count).scan(self.first, move |next, _| {
+            let column = *next;
+            *next = column.wrapping_add(self.step);
+            Some(column)
+        })
+    }
+}
+
+/// Columns under the taps of output column `x` that lie inside the input.
+#[inline]
+pub(super) fn columns_inside(g: &Geometry, x: usize) -> Columns {
+    let width = i64::from(g.columns_in);
+    let taps = g.kernel[1];
+    let (mut first, mut count) = (g.column(x, 0), taps);
+    if first < 0 || g.column(x, taps.wrapping_sub(1)) >= width {
+        let mut inside = (0..taps).map(|k| g.column(x, k)).filter(|c| (0..width).contains(c));
+        first = inside.next().unwrap_or(width);
+        count = if first < width { inside.count().wrapping_add(1) } else { 0 };
+    }
+    Columns { first: first as usize, step: g.dilation[1] as usize, count }
 }
 
 /// Number of rows of the window of output row `y` that lie inside the input.

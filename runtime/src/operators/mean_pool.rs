@@ -40,7 +40,7 @@ impl RowOperator for MeanPool<'_> {
     fn accumulate(&self, _tap: usize, row: &[i8], sums: &mut [i32]) {
         let g = &self.geometry;
         for (x, sums) in sums.chunks_exact_mut(g.channels_out.max(1)).enumerate() {
-            for column in columns_inside(g, x) {
+            for column in columns_inside(g, x).iter() {
                 let pixel = row.get(column.wrapping_mul(g.channels_in)..).unwrap_or(&[]);
                 for (sum, &value) in sums.iter_mut().zip(pixel) {
                     *sum = sum.wrapping_add(value.into());
@@ -54,7 +54,7 @@ impl RowOperator for MeanPool<'_> {
         let rows = rows_inside(g, y);
         let channels = g.channels_out.max(1);
         for (x, (out, sums)) in out.chunks_exact_mut(channels).zip(sums.chunks_exact(channels)).enumerate() {
-            let count = columns_inside(g, x).count().wrapping_mul(rows);
+            let count = columns_inside(g, x).count.wrapping_mul(rows);
             for (out, &sum) in out.iter_mut().zip(sums) {
                 *out = self.mean.apply(sum, count);
             }

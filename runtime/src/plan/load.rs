@@ -8,7 +8,7 @@ use crate::frontend::FrontEnd;
 use crate::operators::Operator;
 use core::ops::RangeInclusive;
 
-/// Longest row in bytes; keeps all products of shapes within 32 bits.
+/// Longest row in bytes; keeps all products within a row and its window within 32 bits. Rows themselves may be any number.
 const MAX_ROW: usize = 1 << 24;
 
 pub(super) fn load(bytes: &[u8]) -> Result<Plan<'_>, PlanError> {
@@ -85,7 +85,6 @@ fn values(plan: &mut Plan<'_>) -> Result<(), PlanError> {
             && (1..=MAX_ROW).contains(&row)
             && v.element == 0
             && (-128..=127).contains(&v.zero_point)
-            && v.rows.checked_mul(row as u32).is_some()
             && v.first_segment <= v.last_segment
             && (index == 0) == (v.role == 1);
         if !sound {

@@ -18,6 +18,8 @@ mod report;
 #[cfg(feature = "self-test")]
 mod self_test;
 mod stack;
+#[cfg(feature = "stream")]
+mod stream;
 
 pub use board::Board;
 
@@ -78,7 +80,9 @@ fn work(board: Board<impl OutputPin>, report: &mut Report) -> Result<(), Status>
         Mode::SelfTest => self_test::run(&job, pool, report),
         #[cfg(feature = "audio")]
         Mode::Audio => audio::run(&job, pool, report, led),
-        #[cfg(not(all(feature = "profile", feature = "self-test", feature = "audio")))]
+        #[cfg(feature = "stream")]
+        Mode::Stream => stream::run(&job, pool, report),
+        #[cfg(not(all(feature = "profile", feature = "self-test", feature = "audio", feature = "stream")))]
         _ => Err(Status::NotLinked),
     }
 }

@@ -213,21 +213,21 @@ fn simple(target: Target, mode: Mode, plan: &[u8], input: &[u8]) -> Result<(Answ
 }
 
 /// The region of loading, and those behind it, of which there must be `count`.
-fn regions(answer: &Answer, count: usize) -> Result<(Counts, &[Counts]), HarnessError> {
+pub(crate) fn regions(answer: &Answer, count: usize) -> Result<(Counts, &[Counts]), HarnessError> {
     match answer.regions.split_first() {
         Some((load, rest)) if rest.len() == count => Ok((*load, rest)),
         _ => Err(HarnessError::Report(format!("{} counted regions, not {}", answer.regions.len(), count + 1))),
     }
 }
 
-fn stack_bytes(answer: &Answer) -> Result<u32, HarnessError> {
+pub(crate) fn stack_bytes(answer: &Answer) -> Result<u32, HarnessError> {
     answer
         .records()
         .find_map(|record| if let Record::Stack(bytes) = record { Some(bytes) } else { None })
         .ok_or_else(|| HarnessError::Report("no stack record".into()))
 }
 
-fn signed(values: &[u8]) -> Vec<i8> {
+pub(crate) fn signed(values: &[u8]) -> Vec<i8> {
     values.iter().map(|&value| value as i8).collect()
 }
 

@@ -29,6 +29,8 @@ mod host;
 mod parts;
 #[cfg(feature = "emulator")]
 mod profile;
+#[cfg(feature = "emulator")]
+mod stream;
 mod target;
 mod toolchain;
 
@@ -45,5 +47,7 @@ pub use host::audio_on_host;
 pub use parts::Parts;
 #[cfg(feature = "emulator")]
 pub use profile::StepCost;
+#[cfg(feature = "emulator")]
+pub use stream::{StreamRun, stream};
 pub use target::{Target, UnknownTarget};
 pub use toolchain::home;

@@ -13,7 +13,7 @@ pub struct Parts {
 }
 
 /// The firmware's features for modes.
-const MODES: &[&str] = &["audio", "profile", "self-test"];
+const MODES: &[&str] = &["audio", "profile", "self-test", "stream"];
 
 impl Parts {
     /// Everything.
@@ -40,6 +40,7 @@ impl Parts {
             Mode::Audio => &["audio"],
             Mode::Profile => &["profile"],
             Mode::SelfTest => &["self-test"],
+            Mode::Stream => &["stream"],
         };
         Self { operators, modes }
     }
@@ -110,6 +111,7 @@ mod tests {
             of(None, Mode::Audio),
             of(None, Mode::Profile),
             of(None, Mode::SelfTest),
+            of(None, Mode::Stream),
             of(Some(&[1]), Mode::Infer),
             of(Some(&[1, 11]), Mode::Infer),
             of(Some(&[11]), Mode::Infer),

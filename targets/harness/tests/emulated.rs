@@ -3,7 +3,7 @@
 mod pooling;
 
 use pooling::{COLUMNS, Pooling, ROWS, pool};
-use residua_harness::{HarnessError, Options, Target, audio, audio_on_host, load, run, self_test};
+use residua_harness::{HarnessError, Options, Target, audio, audio_on_host, load, run, self_test, stream};
 
 /// Sets the machine up and gives all targets.
 fn targets() -> &'static [Target] {
@@ -108,5 +108,31 @@ fn audio_is_heard_as_on_the_host() {
 
         let without = audio(target, &Pooling::default().plan(), &samples);
         assert!(matches!(without, Err(HarnessError::NoFrontEnd)), "{without:?}");
+    }
+}
+
+#[test]
+fn rows_of_a_stream_are_counted_apart() {
+    for &target in targets() {
+        let plan = Pooling::default().plan();
+        let inputs: Vec<Vec<i8>> =
+            (0..2).map(|seed| (0..5 * COLUMNS).map(|i| (i * 89 + seed * 31) as u8 as i8).collect()).collect();
+        let run = stream(target, &plan, &inputs).unwrap();
+        // Two rows make one; the fifth waits for a sixth.
+        let pooled = |input: &Vec<i8>| pool(&[&input[..4 * COLUMNS], &[0; 4 * COLUMNS]].concat())[..COLUMNS].to_vec();
+        assert_eq!(run.outputs, inputs.iter().map(pooled).collect::<Vec<_>>());
+        assert_eq!(run.rows.iter().map(Vec::len).collect::<Vec<_>>(), [5, 5]);
+        assert_eq!(run.rows[0], run.rows[1], "counts are exact");
+        let [waits, pools] = [run.rows[0][2], run.rows[0][3]].map(|counts| counts.instructions);
+        assert!(0 < waits && waits < pools, "{run:?}");
+        assert!(run.stack_bytes > 32 && run.load_instructions > 100 && run.code_bytes > 4096, "{run:?}");
+
+        let short = stream(target, &plan, &[vec![0; 3 * COLUMNS], vec![0; 2 * COLUMNS]]).unwrap_err();
+        assert!(matches!(short, HarnessError::InputLength { index: 1, given: 12, needed: 18 }), "{short}");
+        let broken = stream(target, &plan, &[vec![0; 3 * COLUMNS + 1]]).unwrap_err();
+        assert!(matches!(broken, HarnessError::InputLength { index: 0, given: 19, needed: 24 }), "{broken}");
+        assert!(stream(target, &plan, &[]).unwrap().outputs.is_empty());
+        let long = stream(target, &plan, &[vec![0; (ROWS + 1) * COLUMNS]]).unwrap_err();
+        assert!(matches!(long, HarnessError::Refused { .. }), "{long}");
     }
 }

@@ -47,10 +47,13 @@ pub enum Mode {
     /// Input is mono i16 audio at the front end's rate, one stream: one [`Record::Row`] for each row the plan emits,
     /// the whole stream between markers.
     Audio,
+    /// Push each row of each input, int8 in the plan's layout, any number of rows: one [`Record::Row`] for each row the
+    /// plan emits, each pushed row between markers. Each input begins a new stream.
+    Stream,
 }
 
 impl Mode {
-    const ALL: [Self; 5] = [Self::Load, Self::Infer, Self::Profile, Self::SelfTest, Self::Audio];
+    const ALL: [Self; 6] = [Self::Load, Self::Infer, Self::Profile, Self::SelfTest, Self::Audio, Self::Stream];
 
     fn code(self) -> u32 {
         self as u32

@@ -3,7 +3,7 @@
 use crate::common::data::{Scaling, Selection};
 use crate::common::failure::{Failure, Kind};
 use crate::common::models::import;
-use crate::common::output::{report, write_file};
+use crate::common::output::{report, stream_text, write_file};
 use crate::common::progress::spinner;
 use crate::common::target::Target;
 use clap::{Args, ValueEnum};
@@ -15,6 +15,7 @@ use residua_quantize::compile::{MAX_CALIBRATION, Model};
 use residua_quantize::inspect::{PlanReport, RegionReport};
 use residua_quantize::quantize::Statistics;
 use residua_quantize::schedule::Objective;
+use residua_quantize::stream::Timing;
 use serde::Serialize;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,8 @@ pub struct Arguments {
     /// What the schedule makes small within these bounds
     #[arg(long, value_enum, default_value = "ram")]
     objective: Goal,
-    /// Compile for an endless stream
+    /// Compile for a stream: rows of input come without end, a new one costs one row an operator, and outputs come as the
+    /// model's window moves on
     #[arg(long)]
     stream: bool,
     /// Bits of a weight
@@ -103,7 +105,10 @@ struct Report {
     plan_bytes: usize,
     segments: usize,
     steps: usize,
+    /// Of one inference, or of one input row of a stream.
     macs: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<Timing>,
     calibration_samples: usize,
     seconds: f64,
 }
@@ -129,7 +134,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         flash: arguments.flash,
         objective: arguments.objective.into(),
     };
-    let compiled = model.compile(&statistics, arguments.method, &budget);
+    let compile = if arguments.stream { Model::compile_stream } else { Model::compile };
+    let compiled = compile(&model, &statistics, arguments.method, &budget);
     let compiled = compiled.map_err(|error| about(error.into()))?;
     let plan = Plan::load(&compiled.bytes)?;
     let result = Report {
@@ -141,7 +147,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         plan_bytes: compiled.bytes.len(),
         segments: compiled.schedule.segment_count(),
         steps: plan.step_count().into(),
-        macs: compiled.graph.steps.iter().map(|step| step.macs).sum(),
+        macs: PlanReport::of(&plan).macs,
+        stream: compiled.timing,
         calibration_samples: samples,
         seconds: start.elapsed().as_secs_f64(),
     };
@@ -161,17 +168,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             result.segments,
             result.macs,
             result.seconds
-        )
+        ) + &result.stream.map_or(String::new(), |timing| format!("\n{}", stream_text(&timing)))
     })
 }
 
 /// Refuses what this version cannot do.
 fn available(arguments: &Arguments) -> Result<(), Failure> {
-    let missing = [
-        (arguments.stream, "--stream"),
-        (arguments.weights != "8", "--weights 4, --weights 2"),
-        (arguments.emit_rust.is_some(), "--emit-rust"),
-    ];
+    let missing =
+        [(arguments.weights != "8", "--weights 4, --weights 2"), (arguments.emit_rust.is_some(), "--emit-rust")];
     missing.into_iter().find(|(asked, _)| *asked).map_or(Ok(()), |(_, flag)| Err(Failure::not_available(flag)))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::common::failure::Failure;
 use crate::common::models::{is_plan, load_plan, read};
-use crate::common::output::{report, table};
+use crate::common::output::{report, stream_text, table};
 use clap::Args;
 use residua_models::onnx::{Survey, UnsupportedNode, ValueSummary, survey};
 use residua_quantize::aligned::AlignedBytes;
@@ -147,6 +147,9 @@ fn plan_text(plan: &PlanReport) -> String {
         plan.arena_lower_bound,
         plan.segments,
     );
+    if let Some(timing) = &plan.stream {
+        out += &format!("{}\n", stream_text(timing));
+    }
     if let Some(RegionReport { bytes, traffic_share }) = &plan.fast_region {
         out += &format!("fast region {bytes} bytes, {:.1} % of the traffic\n", traffic_share * 100.0);
     }
@@ -175,7 +178,7 @@ fn plan_text(plan: &PlanReport) -> String {
             format!("{} of {}", b.kind, b.writer),
             b.offset.to_string(),
             b.bytes.to_string(),
-            b.rows.map_or("-".into(), |[held, all]| format!("{held}/{all}")),
+            b.rows.map_or("-".into(), |[held, all]| if all == 0 { held.to_string() } else { format!("{held}/{all}") }),
             b.traffic_bytes.map_or("-".into(), |bytes| bytes.to_string()),
             span(b.steps),
             span(b.live),

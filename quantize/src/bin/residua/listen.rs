@@ -10,6 +10,7 @@ use residua_harness::OutputRow;
 use residua_models::audio::{self, Recording};
 use residua_models::data::{samples_of_frames, to_length};
 use residua_quantize::ports::Port;
+use residua_quantize::stream::Timing;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -18,7 +19,8 @@ const NOTHING: [&str; 2] = ["silence", "unknown"];
 
 /// Spots keywords in a recording and tells when
 ///
-/// The recording is heard window after window, each as long as the model's; the last is filled up with silence.
+/// The recording is heard window after window, each as long as the model's; the last is filled up with silence. With a plan
+/// made by `compile --stream` it is one stream, and a keyword is told once for as long as it is the most likely.
 ///
 /// Example: residua listen res8_narrow.plan --audio yes.wav --target cortex-m4
 #[derive(Args, Debug)]
@@ -46,7 +48,7 @@ struct Report {
     seconds: f64,
     /// Keywords heard.
     detections: Vec<Heard>,
-    /// What each window gave, keyword or not.
+    /// What each window gave, or each output row of a stream, keyword or not.
     windows: Vec<Heard>,
     #[serde(flatten)]
     device: Option<Device>,
@@ -56,9 +58,31 @@ struct Report {
 #[derive(Clone, Serialize)]
 struct Heard {
     label: String,
-    /// End of the window.
+    /// End of the window; in a stream, when the output row came.
     seconds: f64,
     score: f32,
+}
+
+/// How the recording is cut.
+struct Cut {
+    samples: Vec<i16>,
+    /// Seconds of an input row.
+    hop: f64,
+    /// Input rows of a window.
+    window: u32,
+    /// Times of the stream, where the recording is one.
+    stream: Option<Timing>,
+}
+
+impl Cut {
+    /// Seconds until an output row, counted from 0, has come; `rows` of them come with a window.
+    fn seconds(&self, index: usize, rows: usize) -> f64 {
+        let input_rows = match &self.stream {
+            Some(timing) => f64::from(timing.first) + (index * timing.per as usize) as f64 / f64::from(timing.rows),
+            None => f64::from(self.window) * (index + 1) as f64 / rows.max(1) as f64,
+        };
+        input_rows * self.hop
+    }
 }
 
 /// Figures of an emulated core over the whole recording.
@@ -80,12 +104,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let bytes = read_plan(&arguments.plan)?;
     let plan = load_plan(&arguments.plan, &bytes)?;
     let recording = audio::decode(&arguments.audio).map_err(|error| Failure::new(Kind::Input, error.to_string()))?;
-    let (samples, window) = windows(arguments, &plan, recording)?;
-    let host = residua_harness::audio_on_host(&bytes, &samples)?;
+    let cut = cut(arguments, &plan, recording)?;
+    let host = residua_harness::audio_on_host(&bytes, &cut.samples)?;
     let mut device = None;
     if let Target::Core(core) = arguments.target {
         set_up()?;
-        let run = residua_harness::audio(core, &bytes, &samples)?;
+        let run = residua_harness::audio(core, &bytes, &cut.samples)?;
         device = Some(Device {
             instructions: run.counts.instructions,
             cycles: core.has_cycle_model().then_some(run.counts.cycles),
@@ -95,13 +119,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             equals_host: run.rows == host,
         });
     }
-    let windows = heard(&plan, &host, window);
+    let windows = heard(&plan, &host, &cut);
     let nothing = |label: &str| NOTHING.contains(&label.trim_matches('_').to_lowercase().as_str());
     let is_detection = |h: &&Heard| !nothing(&h.label) && h.score >= arguments.threshold;
     let result = Report {
         target: arguments.target.to_string(),
-        seconds: samples.len() as f64 / f64::from(plan.front_end().map_or(1, |f| f.record().sample_rate).max(1)),
-        detections: windows.iter().filter(is_detection).cloned().collect(),
+        seconds: cut.samples.len() as f64 / f64::from(plan.front_end().map_or(1, |f| f.record().sample_rate).max(1)),
+        detections: if cut.stream.is_some() {
+            merged(windows.iter().filter(is_detection), cut.seconds(1, 1) - cut.seconds(0, 1))
+        } else {
+            windows.iter().filter(is_detection).cloned().collect()
+        },
         windows,
         device,
     };
@@ -114,8 +142,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-/// The samples, filled up to whole windows, and the seconds of a window.
-fn windows(arguments: &Arguments, plan: &Plan<'_>, recording: Recording) -> Result<(Vec<i16>, f64), Failure> {
+/// The samples, filled up to whole windows, or until a stream's last output row has come.
+fn cut(arguments: &Arguments, plan: &Plan<'_>, recording: Recording) -> Result<Cut, Failure> {
     let fail = |reason: String| Failure::new(Kind::Input, reason);
     let no_front_end = || fail(format!("{}: the plan has no audio front end", arguments.plan.display()));
     let front_end = plan.front_end().ok_or_else(no_front_end)?;
@@ -131,19 +159,23 @@ fn windows(arguments: &Arguments, plan: &Plan<'_>, recording: Recording) -> Resu
     if recording.samples.is_empty() {
         return Err(fail(format!("{} holds no samples", arguments.audio.display())));
     }
-    let rows = plan.input().rows.max(1) as usize;
-    let count = front_end.frame_count(recording.samples.len()).div_ceil(rows).max(1);
-    let needed = samples_of_frames(count * rows, record.window_len.into(), record.hop.into(), record.centered == 1);
+    let stream = Timing::of_plan(plan);
+    let window = stream.map_or(plan.input().rows, |timing| timing.window).max(1);
+    let frames = front_end.frame_count(recording.samples.len());
+    let rows = match &stream {
+        Some(timing) => frames.max(window as usize) + timing.delay as usize,
+        None => frames.div_ceil(window as usize).max(1) * window as usize,
+    };
+    let needed = samples_of_frames(rows, record.window_len.into(), record.hop.into(), record.centered == 1);
     let length = needed.max(recording.samples.len());
-    let seconds = rows as f64 * f64::from(record.hop) / f64::from(record.sample_rate.max(1));
-    Ok((to_length(recording.samples, length), seconds))
+    let hop = f64::from(record.hop) / f64::from(record.sample_rate.max(1));
+    Ok(Cut { samples: to_length(recording.samples, length), hop, window, stream })
 }
 
 /// The class with the highest score in each output row.
-fn heard(plan: &Plan<'_>, rows: &[OutputRow], window: f64) -> Vec<Heard> {
+fn heard(plan: &Plan<'_>, rows: &[OutputRow], cut: &Cut) -> Vec<Heard> {
     let output = Port::output(plan).value;
     let labels: Vec<&str> = plan.labels().collect();
-    let rows_of_window = plan.output().rows.max(1) as usize;
     let best = |row: &OutputRow| {
         let (class, &score) = row.values.iter().enumerate().rev().max_by_key(|&(_, score)| score)?;
         Some((labels.get(class).map_or_else(|| class.to_string(), |l| (*l).to_string()), output.dequantize(score)))
@@ -152,9 +184,25 @@ fn heard(plan: &Plan<'_>, rows: &[OutputRow], window: f64) -> Vec<Heard> {
         .enumerate()
         .filter_map(|(index, row)| {
             let (label, score) = best(row)?;
-            Some(Heard { label, seconds: window * (index + 1) as f64 / rows_of_window as f64, score })
+            Some(Heard { label, seconds: cut.seconds(index, output.shape[0]), score })
         })
         .collect()
+}
+
+/// Rows of the same class that follow one another, `apart` seconds apart, as one detection: that with the highest score.
+fn merged<'h>(rows: impl Iterator<Item = &'h Heard>, apart: f64) -> Vec<Heard> {
+    let mut out: Vec<Heard> = Vec::new();
+    let mut last = f64::NEG_INFINITY;
+    for row in rows {
+        let goes_on = row.seconds - last < apart * 1.5;
+        last = row.seconds;
+        match out.last_mut().filter(|before| goes_on && before.label == row.label) {
+            Some(before) if row.score > before.score => *before = row.clone(),
+            Some(_) => {}
+            None => out.push(row.clone()),
+        }
+    }
+    out
 }
 
 fn text(result: &Report) -> String {

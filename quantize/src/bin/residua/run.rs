@@ -1,5 +1,7 @@
 //! `residua run`.
 
+mod stream;
+
 use crate::common::data::Scaling;
 use crate::common::failure::{Failure, Kind};
 use crate::common::models::{load_plan, read_plan};
@@ -20,7 +22,7 @@ use std::time::Instant;
 /// Runs a plan on inputs, on this machine or on an emulated core
 ///
 /// X holds inputs along its first axis, in the shape that the model declares; Y gets the outputs likewise, as real numbers
-/// (f32).
+/// (f32). With a plan made by `compile --stream`, each input has any number of rows, and its output all rows that come.
 ///
 /// Example: residua run kws.plan --input x.npy --output y.npy --target cortex-m4 --profile
 #[derive(Args, Debug)]
@@ -80,13 +82,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let model = PlanModel::new(plan);
     let stack = Stack::read_npy(&arguments.input)?;
     let Scaling { input_scale, input_offset } = arguments.scaling;
-    let inputs: Vec<Vec<i8>> = (0..stack.len())
-        .map(|index| {
-            let mut array = stack.item(index);
-            array.values.iter_mut().for_each(|v| *v = *v * input_scale + input_offset);
-            model.quantized(Item::Array(array))
-        })
-        .collect::<Result<_, _>>()?;
+    let arrays = (0..stack.len()).map(|index| {
+        let mut array = stack.item(index);
+        array.values.iter_mut().for_each(|v| *v = *v * input_scale + input_offset);
+        array
+    });
+    if let Some(timing) = model.timing() {
+        let inputs: Vec<Vec<i8>> = arrays.map(|array| model.stream(array)).collect::<Result<_, _>>()?;
+        return stream::run(arguments, &bytes, &model, timing, &inputs);
+    }
+    let inputs: Vec<Vec<i8>> = arrays.map(|array| model.quantized(Item::Array(array))).collect::<Result<_, _>>()?;
 
     let start = Instant::now();
     let mut outputs = simulate::run_all(&plan, &inputs)?;

@@ -86,7 +86,9 @@ failures! {
         CompileError::Execute(error) => execute(error),
         CompileError::NoCalibration => Kind::Usage,
         CompileError::Budget(_) => Kind::Budget,
-        CompileError::Unsupported(_) | CompileError::Quantize(_) | CompileError::Plan(_) => Kind::Unsupported,
+        CompileError::Unsupported(_) | CompileError::Quantize(_) | CompileError::Stream(_) | CompileError::Plan(_) => {
+            Kind::Unsupported
+        }
         _ => Kind::Input,
     };
     FeedError: feed;

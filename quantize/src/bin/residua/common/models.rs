@@ -4,7 +4,12 @@ use super::failure::{Failure, Kind};
 use residua::plan::Plan;
 use residua_quantize::aligned::AlignedBytes;
 use residua_quantize::compile::Model;
+use residua_quantize::ports::Port;
+use residua_quantize::stream::Timing;
 use std::path::Path;
+
+/// Most elements of an input or output.
+const MAX_FRAME: usize = 1 << 31;
 
 /// Reads a file whole.
 pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -25,7 +30,19 @@ pub fn read_plan(path: &Path) -> Result<AlignedBytes, Failure> {
 /// A plan from its file's bytes, weights included in the check.
 pub fn load_plan<'p>(path: &Path, bytes: &'p AlignedBytes) -> Result<Plan<'p>, Failure> {
     let check = |plan: Plan<'p>| plan.verify_constants().map(|()| plan);
-    Plan::load(bytes).and_then(check).map_err(|error| Failure::from(error).about(path.display()))
+    let plan = Plan::load(bytes).and_then(check).map_err(|error| Failure::from(error).about(path.display()))?;
+    // The runtime takes any number of rows; this machine may have to hold those of a frame.
+    let delay = Timing::of_plan(&plan).map_or(0, |timing| timing.delay);
+    let rows = [(Port::input(&plan), delay), (Port::output(&plan), 0)];
+    for (port, more) in rows {
+        let [rows, columns, channels] = port.value.shape;
+        let len = (rows.saturating_add(more as usize)).saturating_mul(columns * channels);
+        if len > MAX_FRAME {
+            let reason = format!("{}: {rows} rows are more than a whole frame may have", path.display());
+            return Err(Failure::new(Kind::Input, reason));
+        }
+    }
+    Ok(plan)
 }
 
 /// A float model, imported.

@@ -1,6 +1,7 @@
 //! What commands print and write.
 
 use super::failure::{Failure, Kind};
+use residua_quantize::stream::Timing;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -42,6 +43,25 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     file.write_all(bytes).map_err(fail)?;
     file.persist(path).map_err(|error| fail(error.error))?;
     Ok(())
+}
+
+/// What the times of a stream mean.
+pub fn stream_text(timing: &Timing) -> String {
+    let Timing { window, outputs, exact, delay, first, warm_up, rows, per } = timing;
+    let mut out = format!(
+        "stream of {rows} output row(s) for {per} input row(s); the first comes after {first}; from {warm_up} on, no padding above \
+         the first row is in them\n"
+    );
+    out += &if exact == outputs {
+        format!("the {outputs} output row(s) of a window of {window} equal the whole-frame run bit for bit")
+    } else {
+        format!(
+            "of the {outputs} output row(s) of a window of {window}, {} differ from the whole-frame run, which pads below the \
+             window: they wait for {delay} more input row(s); `eval --stream` measures what that costs",
+            outputs - exact
+        )
+    };
+    out
 }
 
 /// Lines of columns: the first is aligned left, the others right.
