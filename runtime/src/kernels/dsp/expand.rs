@@ -1,75 +1,124 @@
-//! Activations to the two words that four of them take in a product.
+//! Activations to the form that they take in a product.
 
-/// Expands the first `pixels` (2 or 3) of the sources: for each four activations, the odd word of each pixel, then the even
-/// word of each.
-///
-/// Takes as many whole fours as all sources have and `out` has room for (`2 pixels` words each). Any alignment.
-pub(crate) fn expand(pixels: usize, [a, b, c]: [&[i8]; 3], out: &mut [u32]) {
-    let shorter = a.len().min(b.len());
-    // SAFETY: the number of fours is at least 1 and such that four bytes for each of them are inside every source, and
-    // `2 pixels` words inside `out`; the cores take unaligned words.
-    unsafe {
-        match pixels {
-            3 => {
-                let fours = (shorter.min(c.len()) >> 2).min(out.len().checked_div(6).unwrap_or(0));
-                if fours > 0 {
-                    expand3(a.as_ptr(), b.as_ptr(), c.as_ptr(), out.as_mut_ptr(), fours);
-                }
-            }
-            2 => {
-                let fours = (shorter >> 2).min(out.len() >> 2);
-                if fours > 0 {
-                    expand2(a.as_ptr(), b.as_ptr(), out.as_mut_ptr(), fours);
-                }
-            }
-            _ => {}
-        }
+use crate::kernels::{Runs, portable};
+
+/// Writes the fours of each run, with the offset, to every `stride`-th word of `out`, the first run from the first word on,
+/// the second from the second, and so on: as many as fit. Any alignment.
+pub(crate) fn expand(runs: &Runs<'_>, stride: usize, out: &mut [u32]) {
+    let fours = runs.len >> 2;
+    let last = fours.saturating_sub(1).wrapping_mul(stride).wrapping_add(runs.count);
+    if fours == 0 || runs.count == 0 || !runs.complete() || last > out.len() {
+        return portable::expand(runs, stride, out);
     }
+    let mut at = At { source: runs.elements.as_ptr(), pitch: runs.pitch, count: runs.count };
+    // SAFETY: `4 fours` bytes of each run are inside the elements, and word `last - 1` inside `out`; neither number is 0. The
+    // cores take unaligned words.
+    unsafe { expand_runs(&mut at, fours, out.as_mut_ptr(), stride.wrapping_mul(4)) }
 }
 
-/// Reads 4 `fours` bytes from each source, writes 6 `fours` words; `fours` at least 1.
+/// Copies each run to `out`, the next one `stride` elements behind the last.
+pub(crate) fn gather(runs: &Runs<'_>, stride: usize, out: &mut [i8]) {
+    let last = runs.count.saturating_sub(1).wrapping_mul(stride).wrapping_add(runs.len);
+    if runs.len == 0 || runs.count == 0 || !runs.complete() || last > out.len() {
+        return portable::gather(runs, stride, out);
+    }
+    let mut at = At { source: runs.elements.as_ptr(), pitch: runs.pitch, count: runs.count };
+    // SAFETY: all runs are inside the elements and, `stride` bytes apart, inside `out`; neither number is 0.
+    unsafe { copy_runs(&mut at, runs.len, out.as_mut_ptr(), stride) }
+}
+
+/// What the assembly reads; offsets in bytes from its start stand in the code.
+#[repr(C)]
+struct At {
+    /// 0: next run; moves.
+    source: *const i8,
+    /// 4: bytes to the next run.
+    pitch: usize,
+    /// 8: runs to go; counts down.
+    count: usize,
+}
+
+/// Reads 4 `fours` bytes of each run, writes as many words, `stride` bytes from one to the next; `fours` at least 1.
 #[unsafe(naked)]
-unsafe extern "C" fn expand3(a: *const i8, b: *const i8, c: *const i8, out: *mut u32, fours: usize) {
+unsafe extern "C" fn expand_runs(at: *mut At, fours: usize, out: *mut u32, stride: usize) {
     dsp_asm!(
-        "push {{r4-r9, lr}}",
-        "ldr r4, [sp, #28]",
+        "push {{r4-r11, lr}}",
+        "add r12, r3, r3, lsl #1",
+        "ldr lr, [r0, #8]",
         "2:",
-        "ldr r8, [r0], #4",
-        "ldr r9, [r1], #4",
-        "ldr lr, [r2], #4",
-        "sxtb16 r5, r8, ror #8",
-        "sxtb16 r6, r9, ror #8",
-        "sxtb16 r7, lr, ror #8",
-        "rev16 r8, r8",
-        "rev16 r9, r9",
-        "rev16 lr, lr",
-        "eor r8, r8, #0x007f007f",
-        "eor r9, r9, #0x007f007f",
-        "eor lr, lr, #0x007f007f",
-        "stmia r3!, {{r5-r9, lr}}",
-        "subs r4, #1",
+        "ldr r8, [r0]",
+        "ldr r9, [r0, #4]",
+        "mov r10, r2",
+        "add r9, r8",
+        "str r9, [r0]",
+        "subs r11, r1, #4",
+        "blo 4f",
+        "3:",
+        "ldr r4, [r8], #4",
+        "ldr r5, [r8], #4",
+        "ldr r6, [r8], #4",
+        "ldr r7, [r8], #4",
+        "eor r4, r4, #0x00800080",
+        "eor r5, r5, #0x00800080",
+        "eor r6, r6, #0x00800080",
+        "eor r7, r7, #0x00800080",
+        "str r4, [r10]",
+        "str r5, [r10, r3]",
+        "str r6, [r10, r3, lsl #1]",
+        "str r7, [r10, r12]",
+        "add r10, r10, r3, lsl #2",
+        "subs r11, #4",
+        "bhs 3b",
+        "4:",
+        "adds r11, #4",
+        "beq 6f",
+        "5:",
+        "ldr r4, [r8], #4",
+        "subs r11, #1",
+        "eor r4, r4, #0x00800080",
+        "str r4, [r10]",
+        "add r10, r3",
+        "bne 5b",
+        "6:",
+        "adds r2, #4",
+        "subs lr, #1",
         "bne 2b",
-        "pop {{r4-r9, pc}}",
+        "pop {{r4-r11, pc}}",
     )
 }
 
-/// Reads 4 `fours` bytes from each source, writes 4 `fours` words; `fours` at least 1.
+/// Copies `len` bytes of each run, `stride` bytes from one to the next; `len` at least 1.
 #[unsafe(naked)]
-unsafe extern "C" fn expand2(a: *const i8, b: *const i8, out: *mut u32, fours: usize) {
+unsafe extern "C" fn copy_runs(at: *mut At, len: usize, out: *mut i8, stride: usize) {
     dsp_asm!(
-        "push {{r4-r7, lr}}",
+        "push {{r4-r9, lr}}",
+        "ldr lr, [r0, #8]",
+        "ldr r8, [r0]",
+        "ldr r9, [r0, #4]",
         "2:",
-        "ldr r6, [r0], #4",
-        "ldr r7, [r1], #4",
-        "sxtb16 r4, r6, ror #8",
-        "sxtb16 r5, r7, ror #8",
-        "rev16 r6, r6",
-        "rev16 r7, r7",
-        "eor r6, r6, #0x007f007f",
-        "eor r7, r7, #0x007f007f",
-        "stmia r2!, {{r4-r7}}",
-        "subs r3, #1",
+        "movs r4, #0",
+        "subs r5, r1, #4",
+        "blo 4f",
+        "3:",
+        "ldr r6, [r8, r4]",
+        "str r6, [r2, r4]",
+        "adds r4, #4",
+        "cmp r4, r5",
+        "bls 3b",
+        "4:",
+        "cmp r4, r1",
+        "beq 6f",
+        "5:",
+        "ldrb r6, [r8, r4]",
+        "strb r6, [r2, r4]",
+        "adds r4, #1",
+        "cmp r4, r1",
+        "bne 5b",
+        "6:",
+        "add r8, r9",
+        "add r2, r3",
+        "subs lr, #1",
         "bne 2b",
-        "pop {{r4-r7, pc}}",
+        "pop {{r4-r9, pc}}",
     )
 }

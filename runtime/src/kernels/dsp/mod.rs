@@ -29,5 +29,5 @@ mod expand;
 mod multiply;
 
 pub(crate) use depthwise::depthwise;
-pub(crate) use expand::expand;
+pub(crate) use expand::{expand, gather};
 pub(crate) use multiply::{multiply, multiply_one};

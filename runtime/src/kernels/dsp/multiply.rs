@@ -18,26 +18,26 @@ struct Product {
     stride: usize,
     /// 20: zero point of the output.
     zero_point: i32,
-    /// 24: times that the unrolled loop of four steps is entered or repeated.
+    /// 24: times that the unrolled loop of eight steps is entered or repeated.
     rounds: usize,
     /// 28: address at which it is entered first, which leaves as many steps as are over.
     entry: usize,
 }
 
 /// Steps in the unrolled loop.
-const UNROLLED: usize = 4;
+const UNROLLED: usize = 8;
 
 /// Rounds of the loop, and steps to leave out in the first.
 #[inline(always)]
 fn rounds(steps: usize) -> (usize, usize) {
-    let rounds = steps.wrapping_add(UNROLLED - 1) >> 2;
+    let rounds = steps.wrapping_add(UNROLLED - 1) >> 3;
     (rounds, rounds.wrapping_mul(UNROLLED).wrapping_sub(steps))
 }
 
 /// Multiplies `count` (2 or 3) expanded pixels with all channels.
 pub(crate) fn multiply(count: usize, matrix: &PackedMatrix<'_>, pixels: &[u32], out: &mut Output<'_>) {
     let paired = matrix.channels() & !1;
-    let enough = pixels.len() >= matrix.steps().wrapping_mul(count.wrapping_mul(2))
+    let enough = pixels.len() >= matrix.steps().wrapping_mul(count)
         && out.elements.len() >= count.wrapping_sub(1).wrapping_mul(out.stride).wrapping_add(paired);
     if enough && paired > 0 {
         let (rounds, skipped) = rounds(matrix.steps());
@@ -93,7 +93,7 @@ pub(crate) fn multiply_one(matrix: &PackedMatrix<'_>, pixel: &[i8], out: &mut Ou
     }
 }
 
-/// A step of three pixels and two channels: 24 products.
+/// A step of three pixels and two channels, 24 products: words of weights to r6 and r7, of pixels to r8 to r10.
 macro_rules! step3 {
     () => {
         "ldr r6, [r11], #4
@@ -101,52 +101,85 @@ macro_rules! step3 {
          ldr r8, [r12], #4
          ldr r9, [r12], #4
          ldr r10, [r12], #4
-         smlad r0, r6, r8, r0
-         smlad r1, r6, r9, r1
-         smlad r2, r6, r10, r2
-         smlad r3, r7, r8, r3
-         smlad r4, r7, r9, r4
-         smlad r5, r7, r10, r5
+         uxtb16 lr, r8
+         smlsdx r0, r6, lr, r0
+         smlsdx r3, r7, lr, r3
+         uxtb16 lr, r9
+         smlsdx r1, r6, lr, r1
+         smlsdx r4, r7, lr, r4
+         uxtb16 lr, r10
+         smlsdx r2, r6, lr, r2
+         smlsdx r5, r7, lr, r5
          sxtb16 r6, r6
          sxtb16 r7, r7
-         ldr r8, [r12], #4
-         ldr r9, [r12], #4
-         ldr r10, [r12], #4
-         smlad r0, r6, r8, r0
-         smlad r1, r6, r9, r1
-         smlad r2, r6, r10, r2
-         smlad r3, r7, r8, r3
-         smlad r4, r7, r9, r4
-         smlad r5, r7, r10, r5"
+         smlsdx r0, r8, r6, r0
+         smlsdx r1, r9, r6, r1
+         smlsdx r2, r10, r6, r2
+         smlsdx r3, r8, r7, r3
+         smlsdx r4, r9, r7, r4
+         smlsdx r5, r10, r7, r5"
     };
 }
 
-/// A step of two pixels and two channels: 16 products.
+/// The last step of the loop, which counts rounds in the word on top of the stack; sets the flags for its end.
+macro_rules! last_step3 {
+    () => {
+        "ldr lr, [sp]
+         ldr r6, [r11], #4
+         ldr r7, [r11], #4
+         ldr r8, [r12], #4
+         ldr r9, [r12], #4
+         ldr r10, [r12], #4
+         subs lr, #1
+         str lr, [sp]
+         uxtb16 lr, r8
+         smlsdx r0, r6, lr, r0
+         smlsdx r3, r7, lr, r3
+         uxtb16 lr, r9
+         smlsdx r1, r6, lr, r1
+         smlsdx r4, r7, lr, r4
+         uxtb16 lr, r10
+         smlsdx r2, r6, lr, r2
+         smlsdx r5, r7, lr, r5
+         sxtb16 r6, r6
+         sxtb16 r7, r7
+         smlsdx r0, r8, r6, r0
+         smlsdx r1, r9, r6, r1
+         smlsdx r2, r10, r6, r2
+         smlsdx r3, r8, r7, r3
+         smlsdx r4, r9, r7, r4
+         smlsdx r5, r10, r7, r5"
+    };
+}
+
+/// A step of two pixels and two channels, 16 products.
 macro_rules! step2 {
     () => {
         "ldr r4, [r11], #4
          ldr r5, [r11], #4
          ldr r6, [r12], #4
          ldr r7, [r12], #4
-         ldr r8, [r12], #4
-         ldr r9, [r12], #4
-         smlad r0, r4, r6, r0
-         smlad r1, r4, r7, r1
-         smlad r2, r5, r6, r2
-         smlad r3, r5, r7, r3
+         uxtb16 r8, r6
+         uxtb16 r9, r7
+         smlsdx r0, r4, r8, r0
+         smlsdx r1, r4, r9, r1
+         smlsdx r2, r5, r8, r2
+         smlsdx r3, r5, r9, r3
          sxtb16 r4, r4
          sxtb16 r5, r5
-         smlad r0, r4, r8, r0
-         smlad r1, r4, r9, r1
-         smlad r2, r5, r8, r2
-         smlad r3, r5, r9, r3"
+         smlsdx r0, r6, r4, r0
+         smlsdx r1, r7, r4, r1
+         smlsdx r2, r6, r5, r2
+         smlsdx r3, r7, r5, r3"
     };
 }
 
 #[unsafe(naked)]
 unsafe extern "C" fn multiply3(product: *mut Product) {
     dsp_asm!(
+        // On the stack: rounds to go, product.
         "push {{r0, r4-r11, lr}}",
+        "sub sp, #4",
         // The steps of the loop are 88 bytes each.
         "ldr r1, [r0, #28]",
         "movs r2, #88",
@@ -156,11 +189,12 @@ unsafe extern "C" fn multiply3(product: *mut Product) {
         "str r1, [r0, #28]",
         "ldr r11, [r0]",
         "2:",
-        "ldr r10, [sp]",
+        "ldr r10, [sp, #4]",
         "ldr r12, [r10, #4]",
+        "ldr lr, [r10, #24]",
         "ldr r0, [r11], #4",
         "ldr r3, [r11], #4",
-        "ldr lr, [r10, #24]",
+        "str lr, [sp]",
         "mov r1, r0",
         "mov r2, r0",
         "mov r4, r3",
@@ -172,14 +206,18 @@ unsafe extern "C" fn multiply3(product: *mut Product) {
         step3!(),
         step3!(),
         step3!(),
-        "subs lr, lr, #1",
+        step3!(),
+        step3!(),
+        step3!(),
+        last_step3!(),
         "bne.w 3b",
-        "ldr lr, [sp]",
+        "ldr lr, [sp, #4]",
         "ldr r6, [r11], #4",
         "ldr r7, [r11], #4",
         "ldr r8, [lr, #20]",
         "ldr r9, [lr, #8]",
         "ldr r10, [lr, #16]",
+        "ldr r12, [lr, #12]",
         "smmlar r0, r0, r6, r8",
         "smmlar r1, r1, r6, r8",
         "smmlar r2, r2, r6, r8",
@@ -198,10 +236,10 @@ unsafe extern "C" fn multiply3(product: *mut Product) {
         "strh r1, [r9, r10]",
         "strh r2, [r9, r10, lsl #1]",
         "strh r0, [r9], #2",
-        "ldr r0, [lr, #12]",
         "str r9, [lr, #8]",
-        "cmp r9, r0",
+        "cmp r9, r12",
         "bne.w 2b",
+        "add sp, #4",
         "pop {{r0, r4-r11, pc}}",
     )
 }
@@ -220,14 +258,18 @@ unsafe extern "C" fn multiply2(product: *mut Product) {
         "2:",
         "ldr r10, [sp]",
         "ldr r12, [r10, #4]",
+        "ldr lr, [r10, #24]",
         "ldr r0, [r11], #4",
         "ldr r2, [r11], #4",
-        "ldr lr, [r10, #24]",
         "mov r1, r0",
         "mov r3, r2",
         "ldr pc, [r10, #28]",
         ".p2align 2",
         "3:",
+        step2!(),
+        step2!(),
+        step2!(),
+        step2!(),
         step2!(),
         step2!(),
         step2!(),
@@ -239,6 +281,7 @@ unsafe extern "C" fn multiply2(product: *mut Product) {
         "ldr r8, [r10, #20]",
         "ldr r9, [r10, #8]",
         "ldr r6, [r10, #16]",
+        "ldr r12, [r10, #12]",
         "smmlar r0, r0, r4, r8",
         "smmlar r1, r1, r4, r8",
         "smmlar r2, r2, r5, r8",
@@ -251,9 +294,8 @@ unsafe extern "C" fn multiply2(product: *mut Product) {
         "bfi r1, r3, #8, #8",
         "strh r1, [r9, r6]",
         "strh r0, [r9], #2",
-        "ldr r0, [r10, #12]",
         "str r9, [r10, #8]",
-        "cmp r9, r0",
+        "cmp r9, r12",
         "bne.w 2b",
         "pop {{r0, r4-r11, pc}}",
     )
@@ -267,21 +309,20 @@ macro_rules! step1 {
          ldr r5, [r11], #4
          ldr r6, [r10], #4
          ldr r7, [r10], #4
-         sxtb16 r8, r9, ror #8
-         rev16.w r9, r9
-         eor r9, r9, #0x007f007f
-         smlad r0, r4, r8, r0
-         smlad r1, r5, r8, r1
-         smlad r2, r6, r8, r2
-         smlad r3, r7, r8, r3
+         eor r9, r9, #0x00800080
+         uxtb16 r8, r9
+         smlsdx r0, r4, r8, r0
+         smlsdx r1, r5, r8, r1
+         smlsdx r2, r6, r8, r2
+         smlsdx r3, r7, r8, r3
          sxtb16 r4, r4
          sxtb16 r5, r5
          sxtb16 r6, r6
          sxtb16 r7, r7
-         smlad r0, r4, r9, r0
-         smlad r1, r5, r9, r1
-         smlad r2, r6, r9, r2
-         smlad r3, r7, r9, r3"
+         smlsdx r0, r9, r4, r0
+         smlsdx r1, r9, r5, r1
+         smlsdx r2, r9, r6, r2
+         smlsdx r3, r9, r7, r3"
     };
 }
 
@@ -289,9 +330,9 @@ macro_rules! step1 {
 unsafe extern "C" fn multiply1(product: *mut Product) {
     dsp_asm!(
         "push {{r0, r4-r11, lr}}",
-        // The steps of the loop are 80 bytes each.
+        // The steps of the loop are 76 bytes each.
         "ldr r1, [r0, #28]",
-        "movs r2, #80",
+        "movs r2, #76",
         "adr.w r3, 3f",
         "mla r1, r1, r2, r3",
         "orr r1, r1, #1",
@@ -312,6 +353,10 @@ unsafe extern "C" fn multiply1(product: *mut Product) {
         "ldr pc, [r8, #28]",
         ".p2align 2",
         "3:",
+        step1!(),
+        step1!(),
+        step1!(),
+        step1!(),
         step1!(),
         step1!(),
         step1!(),

@@ -5,5 +5,5 @@ mod expand;
 mod multiply;
 
 pub use depthwise::{depthwise, depthwise_from};
-pub use expand::expand;
+pub use expand::{expand, gather};
 pub use multiply::{accumulate, multiply, multiply_from, multiply_one, multiply_one_from};
