@@ -23,6 +23,7 @@
 
 #[cfg(residua_dsp)]
 mod dsp;
+pub mod nines;
 pub mod packed;
 pub mod portable;
 pub mod taps;
@@ -30,9 +31,9 @@ pub mod taps;
 pub(crate) use portable::accumulate;
 
 #[cfg(residua_dsp)]
-pub(crate) use dsp::{depthwise, expand, gather, multiply, multiply_one};
+pub(crate) use dsp::{depthwise, depthwise3, expand, gather, multiply, multiply_one};
 #[cfg(not(residua_dsp))]
-pub(crate) use portable::{depthwise, expand, gather, multiply, multiply_one};
+pub(crate) use portable::{depthwise, depthwise3, expand, gather, multiply, multiply_one};
 
 /// Runs of `len` elements, each `pitch` elements behind the one before.
 #[derive(Clone, Copy, Debug)]

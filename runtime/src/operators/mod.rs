@@ -13,6 +13,7 @@ mod concat;
 mod convolution;
 mod dense;
 mod depthwise;
+mod depthwise3;
 pub mod geometry;
 mod log_softmax;
 mod max_pool;
@@ -39,6 +40,7 @@ pub use concat::Concat;
 pub use convolution::Convolution;
 pub use dense::Dense;
 pub use depthwise::{Depthwise, depthwise_scratch_words};
+pub use depthwise3::Depthwise3;
 pub use log_softmax::LogSoftmax;
 pub use max_pool::MaxPool;
 pub use mean::Mean;
@@ -192,6 +194,8 @@ operators! {
     16 "LogSoftmax" "log-softmax" LogSoftmax window LogSoftmax<'p>,
     /// More rows and columns, interpolated.
     17 "Bilinear" "bilinear" Bilinear window Bilinear,
+    /// One kernel of 3×3 taps per channel.
+    18 "Depthwise3" "depthwise3" Depthwise3 window Depthwise3<'p>,
 }
 
 impl Operator<'_> {
