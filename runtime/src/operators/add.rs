@@ -24,6 +24,7 @@ pub struct Add {
 
 impl Add {
     /// An add over the geometry's shapes; `None` unless it is elementwise and both multipliers lie in `−2^21..=2^21`.
+    #[inline(always)]
     pub fn new(
         geometry: Geometry,
         pairing: Pairing,
@@ -41,7 +42,7 @@ impl Add {
         })
     }
 
-    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         let second = context.second.ok_or(PlanError::Geometry(context.index))?;
         let pairing = Pairing::of(&context.input, &second).ok_or(PlanError::Geometry(context.index))?;

@@ -33,13 +33,14 @@ impl<'p> Depthwise3<'p> {
     }
 
     /// A depthwise convolution over the geometry's shapes; `None` where they do not fit.
+    #[inline(always)]
     pub fn new(geometry: Geometry, words: &'p [u32], requantizer: Requantizer) -> Option<Self> {
         let sound = Self::fits(&geometry) && requantizer.is_high_word();
         let packed = PackedNines::new(words, geometry.channels_in)?;
         sound.then_some(Self { geometry, packed, requantizer })
     }
 
-    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         context.single()?;
         let words = context.packed(PackedNines::len(geometry.channels_in))?;

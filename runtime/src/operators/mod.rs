@@ -126,6 +126,14 @@ macro_rules! operators {
                 }
             }
 
+            /// Hands the operator of a step to `work`; nothing where the step has none.
+            pub(crate) fn with(context: &Context<'_, 'p>, work: &mut dyn FnMut(&dyn RowOperator)) {
+                match context.step.operator {
+                    $( #[cfg(feature = $feature)] $code => if let Ok(operator) = <$type>::decode(context) { work(&operator) }, )*
+                    _ => {}
+                }
+            }
+
             /// Whether the operator of a code carries sums from input row to input row.
             pub(crate) fn accumulates(code: u8) -> bool {
                 match code { $( #[cfg(feature = $feature)] $code => operators!(@ $drive), )* _ => false }
@@ -218,8 +226,8 @@ impl Operator<'_> {
 }
 
 /// What an operator is decoded from.
-pub(crate) struct Context<'p> {
-    pub plan: Plan<'p>,
+pub(crate) struct Context<'c, 'p> {
+    pub plan: &'c Plan<'p>,
     pub index: u16,
     pub step: StepRecord,
     pub input: ValueRecord,
@@ -227,15 +235,15 @@ pub(crate) struct Context<'p> {
     pub output: ValueRecord,
 }
 
-impl<'p> Context<'p> {
-    fn of(plan: &Plan<'p>, index: u16) -> Option<Self> {
+impl<'c, 'p> Context<'c, 'p> {
+    pub fn of(plan: &'c Plan<'p>, index: u16) -> Option<Self> {
         let step = plan.step(index)?;
         let second = match optional(step.second) {
             Some(second) => Some(plan.value(second)?),
             None => None,
         };
         let (input, output) = (plan.value(step.input)?, plan.value(step.output)?);
-        Some(Self { plan: *plan, index, step, input, second, output })
+        Some(Self { plan, index, step, input, second, output })
     }
 
     /// The step's geometry.

@@ -31,7 +31,7 @@ impl Multiply {
         sound.then_some(Self { geometry, pairing, zero_points, multiplier, requantizer })
     }
 
-    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         let second = context.second.ok_or(PlanError::Geometry(context.index))?;
         let pairing = Pairing::of(&context.input, &second).ok_or(PlanError::Geometry(context.index))?;

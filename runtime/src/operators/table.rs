@@ -22,7 +22,7 @@ impl<'p> Table<'p> {
         sound.then_some(Self { geometry, table })
     }
 
-    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         context.single()?;
         let table = context.weights(256)?.first_chunk().ok_or(PlanError::Constants(context.index))?;

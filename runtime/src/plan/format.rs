@@ -70,7 +70,7 @@ macro_rules! records {
             pub const LEN: usize = 0 $( + size_of::<$t>() )*;
 
             /// Reads the record from the start of `bytes`; `None` if they are too few.
-            #[inline]
+            #[inline(always)]
             pub fn read(bytes: &[u8]) -> Option<Self> {
                 let bytes = bytes.get(..Self::LEN)?;
                 $( let ($field, bytes) = <$t as $crate::plan::format::Scalar>::take(bytes)?; )*

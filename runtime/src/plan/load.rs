@@ -29,7 +29,20 @@ pub(super) fn load(bytes: &[u8]) -> Result<Plan<'_>, PlanError> {
     }
     let constants = bytes.get(header.constants as usize..).ok_or(PlanError::Section)?;
     sections(&header)?;
-    let mut plan = Plan { bytes, header, constants, input: 0, output: 0 };
+    let records = |offset: u32, count: u16, len: usize| {
+        let (_, rest) = bytes.split_at_checked(offset as usize)?;
+        rest.get(..usize::from(count).checked_mul(len)?)
+    };
+    let mut plan = Plan {
+        bytes,
+        values: records(header.values, header.value_count, ValueRecord::LEN).ok_or(PlanError::Section)?,
+        steps: records(header.steps, header.step_count, StepRecord::LEN).ok_or(PlanError::Section)?,
+        constants,
+        value_count: header.value_count,
+        step_count: header.step_count,
+        input: 0,
+        output: 0,
+    };
     texts(&plan)?;
     values(&mut plan)?;
     let mut map = Map::new(&plan)?;
@@ -67,7 +80,7 @@ fn sections(h: &HeaderRecord) -> Result<(), PlanError> {
 }
 
 fn texts(plan: &Plan<'_>) -> Result<(), PlanError> {
-    let h = &plan.header;
+    let h = &plan.header();
     for (offset, len) in [(h.labels, h.labels_len), (h.names, h.names_len), (h.provenance, h.provenance_len)] {
         let bytes = plan.section(offset, len).ok_or(PlanError::Section)?;
         core::str::from_utf8(bytes).map_err(|_| PlanError::Text)?;
@@ -164,7 +177,8 @@ struct Map<'p> {
 impl<'p> Map<'p> {
     /// The map at the first segment.
     fn new(plan: &Plan<'p>) -> Result<Self, PlanError> {
-        let rest = plan.section(plan.header.map, plan.header.map_len).ok_or(PlanError::Section)?;
+        let header = plan.header();
+        let rest = plan.section(header.map, header.map_len).ok_or(PlanError::Section)?;
         let mut map = Self { rest, segment: 0, transient_end: 0, listed: 0 };
         map.read(plan)?;
         Ok(map)
@@ -258,7 +272,7 @@ fn row_len(v: &ValueRecord) -> usize {
 }
 
 fn front_end(plan: &Plan<'_>) -> Result<(), PlanError> {
-    let h = &plan.header;
+    let h = &plan.header();
     let section = plan.section(h.front_end, h.front_end_len).ok_or(PlanError::Section)?;
     if section.is_empty() {
         return Ok(());
