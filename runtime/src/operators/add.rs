@@ -65,11 +65,13 @@ impl RowOperator for Add {
         let [za, zb] = self.zero_points;
         let [ma, mb] = self.multipliers;
         let first = window.tap(0).unwrap_or(&[]);
+        let zero = za.wrapping_mul(ma).wrapping_add(zb.wrapping_mul(mb)).wrapping_neg();
+        let requantizer = self.requantizer.unrestricted();
         self.pairing.for_each(first, window.second(), out, |a, b| {
-            let a = i32::from(a).wrapping_sub(za).wrapping_mul(ma);
-            let b = i32::from(b).wrapping_sub(zb).wrapping_mul(mb);
-            self.requantizer.round_shift(a.wrapping_add(b))
+            let a = i32::from(a).wrapping_mul(ma).wrapping_add(zero);
+            requantizer.apply(i32::from(b).wrapping_mul(mb).wrapping_add(a))
         });
+        self.requantizer.restrict(out);
     }
 
     fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8]) {

@@ -75,6 +75,7 @@ impl Windows<'_> {
     }
 
     /// Multiplies all windows of a row. `out` starts at the group's first output channel.
+    #[inline(never)]
     pub fn multiply(
         &self,
         window: &RowWindow<'_>,
@@ -111,10 +112,14 @@ impl Windows<'_> {
     }
 }
 
+/// Kernel rows that are looked up once for an output row.
+const HELD: usize = 4;
+
 /// Where the windows of a row are read from.
 struct Source<'a> {
     windows: Windows<'a>,
     window: &'a RowWindow<'a>,
+    held: [Option<&'a [i8]>; HELD],
     padding: &'a [i8],
     /// Output columns whose windows lie inside the row, each kernel row of them in one piece.
     inside: Range<usize>,
@@ -123,26 +128,34 @@ struct Source<'a> {
 impl<'a> Source<'a> {
     fn new(windows: Windows<'a>, window: &'a RowWindow<'a>, padding: &'a [i8]) -> Self {
         let geometry = windows.geometry;
-        let [_, taps] = geometry.kernel;
+        let [taps_down, taps_across] = geometry.kernel;
         let inside = if windows.inputs == geometry.channels_in && geometry.dilation[1] == 1 {
-            geometry.columns_inside(taps)
+            geometry.columns_inside(taps_across)
         } else {
             0..0
         };
-        Self { windows, window, padding, inside }
+        let mut held = [None; HELD];
+        held.iter_mut().enumerate().take(taps_down).for_each(|(ky, row)| *row = window.tap(ky));
+        Self { windows, window, held, padding, inside }
+    }
+
+    /// The row under a kernel row; `None` in the padding.
+    #[inline(always)]
+    fn row(&self, ky: usize) -> Option<&'a [i8]> {
+        self.held.get(ky).copied().unwrap_or_else(|| self.window.tap(ky))
     }
 
     /// The pixel under a window of one tap.
     fn pixel(&self, x: usize) -> &'a [i8] {
         let Windows { geometry, first, inputs } = self.windows;
         let start = (geometry.column(x, 0) as usize).wrapping_mul(geometry.channels_in).wrapping_add(first);
-        self.window.tap(0).and_then(|row| row.get(start..start.wrapping_add(inputs))).unwrap_or(&[])
+        self.row(0).and_then(|row| row.get(start..start.wrapping_add(inputs))).unwrap_or(&[])
     }
 
     /// Expands the windows of `pixels` output pixels from column `x`.
     fn expand(&self, x: usize, pixels: usize, steps: usize, plain: &mut [i8], expanded: &mut [u32]) {
         if self.windows.in_fours() {
-            self.pieces(x, pixels, &mut |pixel, at, runs| {
+            self.pieces(x, pixels, |pixel, at, runs| {
                 let start = (at >> 2).wrapping_mul(pixels).wrapping_add(pixel);
                 expand(&runs, pixels, expanded.get_mut(start..).unwrap_or(&mut []));
             });
@@ -154,48 +167,55 @@ impl<'a> Source<'a> {
     }
 
     /// Copies the windows of `pixels` output pixels to runs of `steps` fours. What is behind a window is multiplied by zero.
+    #[inline(never)]
     fn gather(&self, x: usize, pixels: usize, steps: usize, plain: &mut [i8]) {
         let len = steps.wrapping_mul(4);
-        self.pieces(x, pixels, &mut |pixel, at, runs| {
+        self.pieces(x, pixels, |pixel, at, runs| {
             gather(&runs, len, plain.get_mut(pixel.wrapping_mul(len).wrapping_add(at)..).unwrap_or(&mut []));
         });
     }
 
     /// Calls `place` with the pieces of the windows of `pixels` output pixels from column `x`: the first pixel that they are
     /// of, position in the windows, a run for each pixel.
-    #[inline(never)]
-    fn pieces(&self, x: usize, pixels: usize, place: &mut dyn FnMut(usize, usize, Runs<'_>)) {
+    #[inline(always)]
+    fn pieces(&self, x: usize, pixels: usize, mut place: impl FnMut(usize, usize, Runs<'_>)) {
         let Windows { geometry, first, inputs } = self.windows;
         let [taps_down, taps_across] = geometry.kernel;
+        let ([_, stride], [_, dilation], [_, pad]) = (geometry.stride, geometry.dilation, geometry.pad);
         let channels = geometry.channels_in;
-        let element = |column: usize| column.wrapping_mul(channels).wrapping_add(first);
-        let pitch = (geometry.stride[1] as usize).wrapping_mul(channels);
         let whole = taps_across.wrapping_mul(inputs);
-        let from = self.inside.start.clamp(x, x.wrapping_add(pixels)).wrapping_sub(x);
-        let to = self.inside.end.clamp(x, x.wrapping_add(pixels)).wrapping_sub(x).max(from);
+        let end = x.wrapping_add(pixels);
+        let from = self.inside.start.clamp(x, end).wrapping_sub(x);
+        let to = self.inside.end.clamp(x, end).wrapping_sub(x).max(from);
+        // Wraps in the padding on the left, to behind the last column.
+        let column = |pixel: usize| x.wrapping_add(pixel).wrapping_mul(stride as usize).wrapping_sub(pad as usize);
+        let mut at = 0usize;
+        let mut step = |pixel, count, at, elements, len| {
+            let pitch = if count > 1 { (stride as usize).wrapping_mul(channels) } else { 0 };
+            place(pixel, at, Runs { elements, len, pitch, count });
+        };
         for ky in 0..taps_down {
-            let at = ky.wrapping_mul(whole);
-            let Some(row) = self.window.tap(ky) else {
-                for kx in 0..taps_across {
-                    let runs = Runs { elements: self.padding, len: inputs, pitch: 0, count: pixels };
-                    place(0, kx.wrapping_mul(inputs).wrapping_add(at), runs);
-                }
-                continue;
+            let row = self.row(ky);
+            let tail = |column: usize| {
+                let row = row.filter(|_| column < geometry.columns_in as usize)?;
+                row.get(column.wrapping_mul(channels).wrapping_add(first)..)
             };
-            if to > from {
-                let start = element(geometry.column(x.wrapping_add(from), 0) as usize);
-                let elements = row.get(start..).unwrap_or(&[]);
-                place(from, at, Runs { elements, len: whole, pitch, count: to.wrapping_sub(from) });
-            }
-            for pixel in (0..from).chain(to..pixels) {
-                for kx in 0..taps_across {
-                    let column = geometry.column(x.wrapping_add(pixel), kx);
-                    let piece = usize::try_from(column).ok().filter(|&c| c < geometry.columns_in as usize);
-                    let elements = piece.and_then(|column| row.get(element(column)..)).unwrap_or(self.padding);
-                    let runs = Runs { elements, len: inputs, pitch: 0, count: 1 };
-                    place(pixel, kx.wrapping_mul(inputs).wrapping_add(at), runs);
+            let mut pixel = 0usize;
+            while pixel < pixels {
+                if pixel == from && to > from && let Some(elements) = tail(column(from)) {
+                    step(pixel, to.wrapping_sub(from), at, elements, whole);
+                    pixel = to;
+                    continue;
                 }
+                let (mut column, mut at) = (column(pixel), at);
+                for _ in 0..taps_across {
+                    step(pixel, 1, at, tail(column).unwrap_or(self.padding), inputs);
+                    column = column.wrapping_add(dilation as usize);
+                    at = at.wrapping_add(inputs);
+                }
+                pixel = pixel.wrapping_add(1);
             }
+            at = at.wrapping_add(whole);
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::kernels::{Runs, portable};
 
 /// Writes the fours of each run, with the offset, to every `stride`-th word of `out`, the first run from the first word on,
 /// the second from the second, and so on: as many as fit. Any alignment.
+#[inline(never)]
 pub(crate) fn expand(runs: &Runs<'_>, stride: usize, out: &mut [u32]) {
     let fours = runs.len >> 2;
     let last = fours.saturating_sub(1).wrapping_mul(stride).wrapping_add(runs.count);
@@ -17,6 +18,7 @@ pub(crate) fn expand(runs: &Runs<'_>, stride: usize, out: &mut [u32]) {
 }
 
 /// Copies each run to `out`, the next one `stride` elements behind the last.
+#[inline]
 pub(crate) fn gather(runs: &Runs<'_>, stride: usize, out: &mut [i8]) {
     let last = runs.count.saturating_sub(1).wrapping_mul(stride).wrapping_add(runs.len);
     if runs.len == 0 || runs.count == 0 || !runs.complete() || last > out.len() {

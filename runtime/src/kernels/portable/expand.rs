@@ -7,6 +7,7 @@ pub(super) const OFFSET: u32 = 0x0080_0080;
 
 /// Writes the fours of each run, with the offset, to every `stride`-th word of `out`, the first run from the first word on,
 /// the second from the second, and so on: as many as fit.
+#[inline(never)]
 pub fn expand(runs: &Runs<'_>, stride: usize, out: &mut [u32]) {
     for index in 0..runs.count {
         let out = out.get_mut(index..).unwrap_or(&mut []);
@@ -19,6 +20,7 @@ pub fn expand(runs: &Runs<'_>, stride: usize, out: &mut [u32]) {
 }
 
 /// Copies each run to `out`, the next one `stride` elements behind the last.
+#[inline(never)]
 pub fn gather(runs: &Runs<'_>, stride: usize, out: &mut [i8]) {
     for index in 0..runs.count {
         let out = out.get_mut(index.wrapping_mul(stride)..).unwrap_or(&mut []);

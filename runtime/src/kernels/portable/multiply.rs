@@ -31,6 +31,7 @@ pub fn multiply(count: usize, matrix: &PackedMatrix<'_>, pixels: &[u32], out: &m
 }
 
 /// [`multiply`] from a pair of channels on.
+#[inline(never)]
 pub fn multiply_from(count: usize, matrix: &PackedMatrix<'_>, first: usize, pixels: &[u32], out: &mut Output<'_>) {
     match count {
         3 => multiply_block::<3>(matrix, first, pixels, out),
@@ -59,6 +60,7 @@ pub fn multiply_one(matrix: &PackedMatrix<'_>, pixel: &[i8], out: &mut Output<'_
 }
 
 /// [`multiply_one`] from a pair of channels on.
+#[inline(never)]
 pub fn multiply_one_from(matrix: &PackedMatrix<'_>, first: usize, pixel: &[i8], out: &mut Output<'_>) {
     for (pair, run) in matrix.runs().enumerate().skip(first) {
         let mut acc = run.init.map(|init| [init; 1]);
