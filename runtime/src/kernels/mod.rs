@@ -3,6 +3,8 @@
 //! | folder | cores |
 //! |---|---|
 //! | [`portable`] | any; also the twin that the host tests, element for element what the others compute |
+//! | `thumb` | Armv7-M and Armv8-M with the main extension: what follows has in common |
+//! | `v7m` | those without the DSP extension |
 //! | `dsp` | Armv7E-M and Armv8-M with the DSP extension (SMLSDX, SXTB16, SMMLAR) |
 //!
 //! # Four products, two instructions
@@ -23,6 +25,10 @@
 
 #[cfg(residua_dsp)]
 mod dsp;
+#[cfg(residua_thumb)]
+mod thumb;
+#[cfg(all(residua_thumb, not(residua_dsp)))]
+mod v7m;
 pub mod nines;
 pub mod packed;
 pub mod portable;
@@ -31,9 +37,13 @@ pub mod taps;
 pub(crate) use portable::accumulate;
 
 #[cfg(residua_dsp)]
-pub(crate) use dsp::{depthwise, depthwise3, expand, gather, multiply, multiply_one};
+pub(crate) use dsp::{depthwise, depthwise3};
 #[cfg(not(residua_dsp))]
-pub(crate) use portable::{depthwise, depthwise3, expand, gather, multiply, multiply_one};
+pub(crate) use portable::{depthwise, depthwise3};
+#[cfg(not(residua_thumb))]
+pub(crate) use portable::{expand, gather, multiply, multiply_one};
+#[cfg(residua_thumb)]
+pub(crate) use thumb::{expand, gather, multiply, multiply_one};
 
 /// Runs of `len` elements, each `pitch` elements behind the one before.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +66,7 @@ impl<'a> Runs<'a> {
     }
 
     /// Whether all elements are there.
-    #[cfg(residua_dsp)]
+    #[cfg(residua_thumb)]
     fn complete(&self) -> bool {
         let last = self.count.saturating_sub(1).checked_mul(self.pitch);
         last.and_then(|last| last.checked_add(self.len)).is_some_and(|end| end <= self.elements.len())

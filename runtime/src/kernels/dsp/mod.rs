@@ -26,10 +26,7 @@ macro_rules! extension {
 
 mod depthwise;
 mod depthwise3;
-mod expand;
-mod multiply;
+pub(in crate::kernels) mod multiply;
 
 pub(crate) use depthwise::depthwise;
 pub(crate) use depthwise3::depthwise3;
-pub(crate) use expand::{expand, gather};
-pub(crate) use multiply::{multiply, multiply_one};

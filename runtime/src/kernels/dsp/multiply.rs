@@ -1,97 +1,9 @@
-//! Matrix products in blocks of pixels by output channels: 3 by 2, 2 by 2, and 1 by 4 where there is but one pixel.
+//! Matrix products with SMLSDX, see [`crate::kernels`].
 
-use crate::kernels::packed::PackedMatrix;
-use crate::kernels::{Output, portable};
-
-/// What the assembly reads; offsets in bytes from its start stand in the code.
-#[repr(C)]
-struct Product {
-    /// 0: packed words, at the first run.
-    weights: *const u32,
-    /// 4: expanded pixels, or one pixel.
-    pixels: *const u32,
-    /// 8: output of the first pixel's next channel; moves.
-    out: *mut i8,
-    /// 12: where `out` is at the end.
-    end: *mut i8,
-    /// 16: elements from pixel to pixel, or bytes of a run.
-    stride: usize,
-    /// 20: zero point of the output.
-    zero_point: i32,
-    /// 24: times that the unrolled loop of eight steps is entered or repeated.
-    rounds: usize,
-    /// 28: address at which it is entered first, which leaves as many steps as are over.
-    entry: usize,
-}
+use crate::kernels::thumb::product::Product;
 
 /// Steps in the unrolled loop.
-const UNROLLED: usize = 8;
-
-/// Rounds of the loop, and steps to leave out in the first.
-#[inline(always)]
-fn rounds(steps: usize) -> (usize, usize) {
-    let rounds = steps.wrapping_add(UNROLLED - 1) >> 3;
-    (rounds, rounds.wrapping_mul(UNROLLED).wrapping_sub(steps))
-}
-
-/// Multiplies `count` (2 or 3) expanded pixels with all channels.
-pub(crate) fn multiply(count: usize, matrix: &PackedMatrix<'_>, pixels: &[u32], out: &mut Output<'_>) {
-    let paired = matrix.channels() & !1;
-    let enough = pixels.len() >= matrix.steps().wrapping_mul(count)
-        && out.elements.len() >= count.wrapping_sub(1).wrapping_mul(out.stride).wrapping_add(paired);
-    if enough && paired > 0 {
-        let (rounds, skipped) = rounds(matrix.steps());
-        let start = out.elements.as_mut_ptr();
-        let mut product = Product {
-            weights: matrix.words().as_ptr(),
-            pixels: pixels.as_ptr(),
-            out: start,
-            end: start.wrapping_add(paired),
-            stride: out.stride,
-            zero_point: out.zero_point,
-            rounds,
-            entry: skipped,
-        };
-        // SAFETY: the matrix has `paired / 2` runs of its number of steps, at least 1; `enough` says that the pixels have as
-        // many steps and that `paired` elements of each of the `count` outputs are inside.
-        unsafe {
-            match count {
-                3 => multiply3(&mut product),
-                2 => multiply2(&mut product),
-                _ => {}
-            }
-        }
-    }
-    if matrix.channels() > paired {
-        portable::multiply_from(count, matrix, paired >> 1, pixels, out);
-    }
-}
-
-/// Multiplies one pixel, not expanded, with all channels; `pixel` has four activations for each step.
-pub(crate) fn multiply_one(matrix: &PackedMatrix<'_>, pixel: &[i8], out: &mut Output<'_>) {
-    let in_fours = matrix.channels() & !3;
-    let enough = pixel.len() >= matrix.steps().wrapping_mul(4) && out.elements.len() >= in_fours;
-    if enough && in_fours > 0 {
-        let (rounds, skipped) = rounds(matrix.steps());
-        let start = out.elements.as_mut_ptr();
-        let mut product = Product {
-            weights: matrix.words().as_ptr(),
-            pixels: pixel.as_ptr().cast(),
-            out: start,
-            end: start.wrapping_add(in_fours),
-            stride: matrix.run_len().wrapping_mul(4),
-            zero_point: out.zero_point,
-            rounds,
-            entry: skipped,
-        };
-        // SAFETY: the matrix has `in_fours / 2` runs of its number of steps, at least 1; `enough` says that the pixel has as
-        // many steps (read as words of any alignment) and that `in_fours` elements of the output are inside.
-        unsafe { multiply1(&mut product) }
-    }
-    if matrix.channels() > in_fours {
-        portable::multiply_one_from(matrix, in_fours >> 1, pixel, out);
-    }
-}
+pub(in crate::kernels) const UNROLLED: usize = 8;
 
 /// A step of three pixels and two channels, 24 products: words of weights to r6 and r7, of pixels to r8 to r10.
 macro_rules! step3 {
@@ -175,7 +87,7 @@ macro_rules! step2 {
 }
 
 #[unsafe(naked)]
-unsafe extern "C" fn multiply3(product: *mut Product) {
+pub(in crate::kernels) unsafe extern "C" fn multiply3(product: *mut Product) {
     dsp_asm!(
         // On the stack: rounds to go, product.
         "push {{r0, r4-r11, lr}}",
@@ -245,7 +157,7 @@ unsafe extern "C" fn multiply3(product: *mut Product) {
 }
 
 #[unsafe(naked)]
-unsafe extern "C" fn multiply2(product: *mut Product) {
+pub(in crate::kernels) unsafe extern "C" fn multiply2(product: *mut Product) {
     dsp_asm!(
         "push {{r0, r4-r11, lr}}",
         // The steps of the loop are 64 bytes each.
@@ -327,7 +239,7 @@ macro_rules! step1 {
 }
 
 #[unsafe(naked)]
-unsafe extern "C" fn multiply1(product: *mut Product) {
+pub(in crate::kernels) unsafe extern "C" fn multiply1(product: *mut Product) {
     dsp_asm!(
         "push {{r0, r4-r11, lr}}",
         // The steps of the loop are 76 bytes each.

@@ -43,7 +43,7 @@ struct At {
 /// Reads 4 `fours` bytes of each run, writes as many words, `stride` bytes from one to the next; `fours` at least 1.
 #[unsafe(naked)]
 unsafe extern "C" fn expand_runs(at: *mut At, fours: usize, out: *mut u32, stride: usize) {
-    dsp_asm!(
+    core::arch::naked_asm!(
         "push {{r4-r11, lr}}",
         "add r12, r3, r3, lsl #1",
         "ldr lr, [r0, #8]",
@@ -92,7 +92,7 @@ unsafe extern "C" fn expand_runs(at: *mut At, fours: usize, out: *mut u32, strid
 /// Copies `len` bytes of each run, `stride` bytes from one to the next; `len` at least 1.
 #[unsafe(naked)]
 unsafe extern "C" fn copy_runs(at: *mut At, len: usize, out: *mut i8, stride: usize) {
-    dsp_asm!(
+    core::arch::naked_asm!(
         "push {{r4-r9, lr}}",
         "ldr lr, [r0, #8]",
         "ldr r8, [r0]",
