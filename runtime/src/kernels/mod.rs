@@ -37,13 +37,13 @@ pub mod taps;
 pub(crate) use portable::accumulate;
 
 #[cfg(residua_dsp)]
-pub(crate) use dsp::{depthwise, depthwise3};
+pub(crate) use dsp::depthwise;
 #[cfg(not(residua_dsp))]
-pub(crate) use portable::{depthwise, depthwise3};
+pub(crate) use portable::depthwise;
 #[cfg(not(residua_thumb))]
-pub(crate) use portable::{expand, gather, multiply, multiply_one};
+pub(crate) use portable::{depthwise3, expand, gather, multiply, multiply_one};
 #[cfg(residua_thumb)]
-pub(crate) use thumb::{expand, gather, multiply, multiply_one};
+pub(crate) use thumb::{depthwise3, expand, gather, multiply, multiply_one};
 
 /// Runs of `len` elements, each `pitch` elements behind the one before.
 #[derive(Clone, Copy, Debug)]

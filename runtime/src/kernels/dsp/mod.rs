@@ -25,8 +25,7 @@ macro_rules! extension {
 }
 
 mod depthwise;
-mod depthwise3;
+pub(in crate::kernels) mod depthwise3;
 pub(in crate::kernels) mod multiply;
 
 pub(crate) use depthwise::depthwise;
-pub(crate) use depthwise3::depthwise3;

@@ -3,4 +3,5 @@
 // Assembly and the pointers that it takes.
 #![allow(unsafe_code)]
 
+pub(in crate::kernels) mod depthwise3;
 pub(in crate::kernels) mod multiply;
