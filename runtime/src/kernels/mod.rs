@@ -3,7 +3,9 @@
 //! | folder | cores |
 //! |---|---|
 //! | [`portable`] | any; also the twin that the host tests, element for element what the others compute |
-//! | `thumb` | Armv7-M and Armv8-M with the main extension: what follows has in common |
+//! | `assembly` | what those below have in common |
+//! | `rv32` | RV32IM |
+//! | `thumb` | Armv7-M and Armv8-M with the main extension |
 //! | `v7m` | those without the DSP extension |
 //! | `dsp` | Armv7E-M and Armv8-M with the DSP extension (SMLSDX, SXTB16, SMMLAR) |
 //!
@@ -23,8 +25,12 @@
 //! of their product with a multiplier of 24 fraction bits is the output. All arithmetic wraps at 32 bits, the same on every
 //! core; the compiler proves that it does not.
 
+#[cfg(any(residua_thumb, residua_rv32))]
+mod assembly;
 #[cfg(residua_dsp)]
 mod dsp;
+#[cfg(residua_rv32)]
+mod rv32;
 #[cfg(residua_thumb)]
 mod thumb;
 #[cfg(all(residua_thumb, not(residua_dsp)))]
@@ -40,10 +46,14 @@ pub(crate) use portable::accumulate;
 pub(crate) use dsp::depthwise;
 #[cfg(not(residua_dsp))]
 pub(crate) use portable::depthwise;
+#[cfg(any(residua_thumb, residua_rv32))]
+pub(crate) use assembly::{depthwise3, multiply, multiply_one};
+#[cfg(not(any(residua_thumb, residua_rv32)))]
+pub(crate) use portable::{depthwise3, multiply, multiply_one};
 #[cfg(not(residua_thumb))]
-pub(crate) use portable::{depthwise3, expand, gather, multiply, multiply_one};
+pub(crate) use portable::{expand, gather};
 #[cfg(residua_thumb)]
-pub(crate) use thumb::{depthwise3, expand, gather, multiply, multiply_one};
+pub(crate) use thumb::{expand, gather};
 
 /// Runs of `len` elements, each `pitch` elements behind the one before.
 #[derive(Clone, Copy, Debug)]

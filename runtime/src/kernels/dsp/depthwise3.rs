@@ -1,6 +1,6 @@
 //! Depthwise convolution of 3×3 taps, two rows at a time: they share a word, for one dual multiply-accumulate.
 
-use crate::kernels::thumb::depthwise3::Task;
+use crate::kernels::assembly::depthwise3::Task;
 
 /// Begins a function: saves registers and fixes the frame: 0 initial sum, 4 multiplier, 8 zero point, 12 distance from row
 /// to output, 16 elements of a pixel, 20 task, 24 padding in both halves.

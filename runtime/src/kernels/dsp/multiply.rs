@@ -1,7 +1,9 @@
 //! Matrix products with SMLSDX, see [`crate::kernels`].
 
-use crate::kernels::thumb::product::Product;
+use crate::kernels::assembly::product::Product;
 
+/// Output channels of a block of more than one pixel.
+pub(in crate::kernels) const CHANNELS: usize = 2;
 /// Steps in the unrolled loop.
 pub(in crate::kernels) const UNROLLED: usize = 8;
 

@@ -1,6 +1,6 @@
 //! Depthwise convolution of 3×3 taps, with all weights of a channel in registers: r0 to r8, row by row.
 
-use crate::kernels::thumb::depthwise3::Task;
+use crate::kernels::assembly::depthwise3::Task;
 use core::arch::naked_asm;
 
 /// Begins a function: saves registers and fixes the frame: 0 initial sum, 4 multiplier, 8 zero point, 12 output, where the

@@ -1,8 +1,10 @@
 //! Matrix products with single multiply-accumulates: each lane and low byte is read with its sign by a load of its own.
 
-use crate::kernels::thumb::product::Product;
+use crate::kernels::assembly::product::Product;
 use core::arch::naked_asm;
 
+/// Output channels of a block of more than one pixel.
+pub(in crate::kernels) const CHANNELS: usize = 2;
 /// Steps in the unrolled loop.
 pub(in crate::kernels) const UNROLLED: usize = 4;
 

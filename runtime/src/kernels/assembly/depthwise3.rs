@@ -2,12 +2,9 @@
 //!
 //! The sums of the windows that a column lies under are kept in registers, so that each input is read once.
 
+use super::isa::depthwise3::{dense, strided};
 use crate::kernels::nines::{PackedNines, ThreeRows};
 use crate::kernels::portable;
-#[cfg(residua_dsp)]
-use crate::kernels::dsp::depthwise3::{dense, strided};
-#[cfg(not(residua_dsp))]
-use crate::kernels::v7m::depthwise3::{dense, strided};
 
 /// All weights of a word.
 const ALL: u32 = 0xff00_ff00;
@@ -19,7 +16,7 @@ const LONGEST: usize = 1 << 14;
 pub(in crate::kernels) struct Task {
     /// 0: words of the next channel; moves.
     weights: *const u32,
-    /// 4: the next channel's first element of each row; the first moves, the others become distances from it.
+    /// 4: the first element of each row; may be overwritten.
     rows: [*const i8; 3],
     /// 16: output of the next channel; moves.
     out: *mut i8,
@@ -41,6 +38,8 @@ pub(in crate::kernels) struct Task {
     zero_point: i32,
     /// 52: elements of a pixel.
     pitch: usize,
+    /// 56: pixels of the output.
+    columns: usize,
 }
 
 /// Computes an output row of `packed.channels()` channels.
@@ -74,6 +73,7 @@ pub(crate) fn depthwise3(packed: &PackedNines<'_>, window: &ThreeRows<'_>, zero_
         right: window.right.into(),
         zero_point,
         pitch: channels,
+        columns,
     };
     // SAFETY: there are words for each channel; `read` elements of each row are inside (a row in the padding is read as
     // another one and multiplied by zero), and `columns` pixels of the output, at least one.

@@ -1,11 +1,8 @@
-//! Matrix products in blocks of pixels by output channels: 3 by 2, 2 by 2, and 1 by 4 where there is but one pixel.
+//! Matrix products in blocks of pixels by output channels: 3 or 2 by 2 or 4, and 1 by 4 where there is but one pixel.
 
+use super::isa::multiply::{CHANNELS, UNROLLED, multiply1, multiply2, multiply3};
 use crate::kernels::packed::PackedMatrix;
 use crate::kernels::{Output, portable};
-#[cfg(residua_dsp)]
-use crate::kernels::dsp::multiply::{UNROLLED, multiply1, multiply2, multiply3};
-#[cfg(not(residua_dsp))]
-use crate::kernels::v7m::multiply::{UNROLLED, multiply1, multiply2, multiply3};
 
 /// What the assembly reads; offsets in bytes from its start stand in the code.
 #[repr(C)]
@@ -26,6 +23,8 @@ pub(in crate::kernels) struct Product {
     rounds: usize,
     /// 28: address at which it is entered first, which leaves as many steps as are over.
     entry: usize,
+    /// 32: bytes of a run.
+    run: usize,
 }
 
 /// Rounds of the loop, and steps to leave out in the first.
@@ -37,24 +36,25 @@ fn rounds(steps: usize) -> (usize, usize) {
 
 /// Multiplies `count` (2 or 3) expanded pixels with all channels.
 pub(crate) fn multiply(count: usize, matrix: &PackedMatrix<'_>, pixels: &[u32], out: &mut Output<'_>) {
-    let paired = matrix.channels() & !1;
+    let whole = matrix.channels() & !(CHANNELS - 1);
     let enough = pixels.len() >= matrix.steps().wrapping_mul(count)
-        && out.elements.len() >= count.wrapping_sub(1).wrapping_mul(out.stride).wrapping_add(paired);
-    if enough && paired > 0 {
+        && out.elements.len() >= count.wrapping_sub(1).wrapping_mul(out.stride).wrapping_add(whole);
+    if enough && whole > 0 {
         let (rounds, skipped) = rounds(matrix.steps());
         let start = out.elements.as_mut_ptr();
         let mut product = Product {
             weights: matrix.words().as_ptr(),
             pixels: pixels.as_ptr(),
             out: start,
-            end: start.wrapping_add(paired),
+            end: start.wrapping_add(whole),
             stride: out.stride,
             zero_point: out.zero_point,
             rounds,
             entry: skipped,
+            run: matrix.run_len().wrapping_mul(4),
         };
-        // SAFETY: the matrix has `paired / 2` runs of its number of steps, at least 1; `enough` says that the pixels have as
-        // many steps and that `paired` elements of each of the `count` outputs are inside.
+        // SAFETY: the matrix has `whole / 2` runs of its number of steps, at least 1; `enough` says that the pixels have as
+        // many steps and that `whole` elements of each of the `count` outputs are inside.
         unsafe {
             match count {
                 3 => multiply3(&mut product),
@@ -63,8 +63,8 @@ pub(crate) fn multiply(count: usize, matrix: &PackedMatrix<'_>, pixels: &[u32], 
             }
         }
     }
-    if matrix.channels() > paired {
-        portable::multiply_from(count, matrix, paired >> 1, pixels, out);
+    if matrix.channels() > whole {
+        portable::multiply_from(count, matrix, whole >> 1, pixels, out);
     }
 }
 
@@ -84,6 +84,7 @@ pub(crate) fn multiply_one(matrix: &PackedMatrix<'_>, pixel: &[i8], out: &mut Ou
             zero_point: out.zero_point,
             rounds,
             entry: skipped,
+            run: matrix.run_len().wrapping_mul(4),
         };
         // SAFETY: the matrix has `in_fours / 2` runs of its number of steps, at least 1; `enough` says that the pixel has as
         // many steps (read as words of any alignment) and that `in_fours` elements of the output are inside.
