@@ -11,11 +11,22 @@ pub(super) const OFFSET: u32 = 0x0080_0080;
 pub fn expand(runs: &Runs<'_>, stride: usize, out: &mut [u32]) {
     for index in 0..runs.count {
         let out = out.get_mut(index..).unwrap_or(&mut []);
-        for (out, &four) in out.chunks_mut(stride.max(1)).zip(runs.get(index).as_chunks::<4>().0) {
-            if let Some(out) = out.first_mut() {
-                *out = bytemuck::must_cast::<_, u32>(four) ^ OFFSET;
-            }
+        let (fours, _) = runs.get(index).as_chunks::<4>();
+        // Many cores read aligned words only.
+        match bytemuck::try_cast_slice::<_, u32>(fours) {
+            Ok(words) => spread(words.iter().copied(), stride, out),
+            Err(_) => spread(fours.iter().map(|&four| bytemuck::must_cast(four)), stride, out),
         }
+    }
+}
+
+#[inline(always)]
+fn spread(words: impl Iterator<Item = u32>, stride: usize, out: &mut [u32]) {
+    let mut at = 0usize;
+    for word in words {
+        let Some(out) = out.get_mut(at) else { return };
+        *out = word ^ OFFSET;
+        at = at.wrapping_add(stride);
     }
 }
 
