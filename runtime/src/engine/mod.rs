@@ -259,11 +259,11 @@ impl<'p, 'a> Engine<'p, 'a> {
     #[inline(never)]
     fn run_step(&mut self, index: u16, newest: Option<u32>, observer: &mut impl Observer) -> bool {
         let (plan, value) = (self.plan, index.saturating_add(1));
-        let Some(context) = Context::of(&plan, index) else { return false };
+        let context = Context::of(&plan, index);
         let y = self.state().produced(value);
         observer.step_begins(index);
         let mut emitted = false;
-        Operator::with(&context, &mut |operator| {
+        let decoded = Operator::with(&context, &mut |operator| {
             emitted = if operator.sums() == 0 {
                 self.emit(&context, y, operator, newest);
                 true
@@ -271,6 +271,7 @@ impl<'p, 'a> Engine<'p, 'a> {
                 self.accumulate(&context, y, operator, newest)
             };
         });
+        debug_assert!(decoded.is_ok(), "checked when the plan was loaded");
         observer.step_ends(index);
         if emitted {
             self.state().count_produced(value);

@@ -29,25 +29,25 @@
 mod assembly;
 #[cfg(residua_dsp)]
 mod dsp;
+pub mod nines;
+pub mod packed;
+pub mod portable;
 #[cfg(residua_rv32)]
 mod rv32;
+pub mod taps;
 #[cfg(residua_thumb)]
 mod thumb;
 #[cfg(all(residua_thumb, not(residua_dsp)))]
 mod v7m;
-pub mod nines;
-pub mod packed;
-pub mod portable;
-pub mod taps;
 
 pub(crate) use portable::accumulate;
 
+#[cfg(any(residua_thumb, residua_rv32))]
+pub(crate) use assembly::{depthwise3, multiply, multiply_one};
 #[cfg(residua_dsp)]
 pub(crate) use dsp::depthwise;
 #[cfg(not(residua_dsp))]
 pub(crate) use portable::depthwise;
-#[cfg(any(residua_thumb, residua_rv32))]
-pub(crate) use assembly::{depthwise3, multiply, multiply_one};
 #[cfg(not(any(residua_thumb, residua_rv32)))]
 pub(crate) use portable::{depthwise3, multiply, multiply_one};
 #[cfg(not(residua_thumb))]

@@ -90,6 +90,11 @@ pub struct ThreeRows<'a> {
     pub right: bool,
 }
 
+impl ThreeRows<'_> {
+    /// Most columns of an output row: a kernel counts its rounds in half a register.
+    pub const LONGEST: usize = 1 << 14;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -119,18 +119,21 @@ macro_rules! operators {
         impl<'p> Operator<'p> {
             /// Decodes step `index` and checks it; what cannot be checked at once, packed numbers, is harmless whatever it is.
             pub(crate) fn decode(plan: &Plan<'p>, index: u16) -> Result<Self, PlanError> {
-                let context = Context::of(plan, index).ok_or(PlanError::Order(index))?;
+                let context = Context::of(plan, index);
                 match context.step.operator {
                     $( #[cfg(feature = $feature)] $code => <$type>::decode(&context).map(Self::$variant), )*
                     code => Err(PlanError::UnknownOperator(index, code)),
                 }
             }
 
-            /// Hands the operator of a step to `work`; nothing where the step has none.
-            pub(crate) fn with(context: &Context<'_, 'p>, work: &mut dyn FnMut(&dyn RowOperator)) {
+            /// Decodes the operator of a step, checks it, and hands it to `work`.
+            pub(crate) fn with(
+                context: &Context<'_, 'p>,
+                work: &mut dyn FnMut(&dyn RowOperator),
+            ) -> Result<(), PlanError> {
                 match context.step.operator {
-                    $( #[cfg(feature = $feature)] $code => if let Ok(operator) = <$type>::decode(context) { work(&operator) }, )*
-                    _ => {}
+                    $( #[cfg(feature = $feature)] $code => hand(<$type>::decode, context, work), )*
+                    code => Err(PlanError::UnknownOperator(context.index, code)),
                 }
             }
 
@@ -206,22 +209,47 @@ operators! {
     18 "Depthwise3" "depthwise3" Depthwise3 window Depthwise3<'p>,
 }
 
-impl Operator<'_> {
-    /// Bytes of sums that the operator needs in the arena.
-    pub(crate) fn sums_len(&self) -> usize {
-        self.as_row_operator().sums().saturating_mul(4)
+/// Decodes an operator on a stack frame of its own: that of none of the others is added.
+#[inline(never)]
+fn hand<'p, T: RowOperator>(
+    decode: impl FnOnce(&Context<'_, 'p>) -> Result<T, PlanError>,
+    context: &Context<'_, 'p>,
+    work: &mut dyn FnMut(&dyn RowOperator),
+) -> Result<(), PlanError> {
+    match &decode(context) {
+        Ok(operator) => {
+            work(operator);
+            Ok(())
+        }
+        Err(error) => Err(*error),
     }
+}
 
-    /// Bytes of scratch that the operator needs in the arena while it computes a row.
-    pub(crate) fn scratch_len(&self) -> usize {
-        self.as_row_operator().scratch_words().saturating_mul(4)
-    }
-
+/// What an operator needs of the arena.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Needs {
+    /// Bytes of sums.
+    pub sums_len: usize,
+    /// Bytes of scratch while it computes a row.
+    pub scratch_len: usize,
     /// Rows of the input that one output row needs at once.
-    pub(crate) fn window_rows(&self) -> u64 {
-        let operator = self.as_row_operator();
-        let window = if operator.sums() > 0 { 1 } else { operator.geometry().span() };
-        window.min(operator.geometry().rows_in.into())
+    pub window_rows: u64,
+}
+
+impl Needs {
+    /// Those of step `index`, whose operator is checked.
+    pub fn of(plan: &Plan<'_>, index: u16) -> Result<Self, PlanError> {
+        let context = Context::of(plan, index);
+        let mut needs = Self::default();
+        Operator::with(&context, &mut |operator| {
+            let window = if operator.sums() > 0 { 1 } else { operator.geometry().span() };
+            needs = Self {
+                sums_len: operator.sums().saturating_mul(4),
+                scratch_len: operator.scratch_words().saturating_mul(4),
+                window_rows: window.min(operator.geometry().rows_in.into()),
+            };
+        })?;
+        Ok(needs)
     }
 }
 
@@ -236,14 +264,12 @@ pub(crate) struct Context<'c, 'p> {
 }
 
 impl<'c, 'p> Context<'c, 'p> {
-    pub fn of(plan: &'c Plan<'p>, index: u16) -> Option<Self> {
-        let step = plan.step(index)?;
-        let second = match optional(step.second) {
-            Some(second) => Some(plan.value(second)?),
-            None => None,
-        };
-        let (input, output) = (plan.value(step.input)?, plan.value(step.output)?);
-        Some(Self { plan, index, step, input, second, output })
+    /// The context of a step; where there is no such step or value, a record of zeros stands for it, which no operator takes.
+    pub fn of(plan: &'c Plan<'p>, index: u16) -> Self {
+        let value = |index| plan.value(index).unwrap_or_default();
+        let step = plan.step(index).unwrap_or_default();
+        let second = optional(step.second).map(value);
+        Self { plan, index, step, input: value(step.input), second, output: value(step.output) }
     }
 
     /// The step's geometry.

@@ -96,14 +96,19 @@ impl Windows<'_> {
         let mut x = 0usize;
         while x < columns {
             let pixels = taken(columns.wrapping_sub(x));
-            if pixels > 1 {
-                source.expand(x, pixels, matrix.steps(), plain, expanded);
-                multiply(pixels, matrix, expanded, &mut out);
-            } else if parts.plain == 0 {
-                multiply_one(matrix, source.pixel(x), &mut out);
+            if parts.plain > 0 {
+                source.gather(x, pixels, matrix.steps(), plain);
+            }
+            if pixels == 1 {
+                multiply_one(matrix, if parts.plain > 0 { plain } else { source.pixel(x) }, &mut out);
             } else {
-                source.gather(x, 1, matrix.steps(), plain);
-                multiply_one(matrix, plain, &mut out);
+                if parts.plain > 0 {
+                    let len = matrix.steps().wrapping_mul(4);
+                    expand(&Runs { elements: plain, len, pitch: len, count: pixels }, pixels, expanded);
+                } else {
+                    source.expand(x, pixels, expanded);
+                }
+                multiply(pixels, matrix, expanded, &mut out);
             }
             let elements = core::mem::take(&mut out.elements);
             out.elements = elements.get_mut(pixels.wrapping_mul(out.stride)..).unwrap_or_default();
@@ -153,17 +158,12 @@ impl<'a> Source<'a> {
     }
 
     /// Expands the windows of `pixels` output pixels from column `x`.
-    fn expand(&self, x: usize, pixels: usize, steps: usize, plain: &mut [i8], expanded: &mut [u32]) {
-        if self.windows.in_fours() {
-            self.pieces(x, pixels, |pixel, at, runs| {
-                let start = (at >> 2).wrapping_mul(pixels).wrapping_add(pixel);
-                expand(&runs, pixels, expanded.get_mut(start..).unwrap_or(&mut []));
-            });
-            return;
-        }
-        self.gather(x, pixels, steps, plain);
-        let len = steps.wrapping_mul(4);
-        expand(&Runs { elements: plain, len, pitch: len, count: pixels }, pixels, expanded);
+    #[inline(never)]
+    fn expand(&self, x: usize, pixels: usize, expanded: &mut [u32]) {
+        self.pieces(x, pixels, |pixel, at, runs| {
+            let start = (at >> 2).wrapping_mul(pixels).wrapping_add(pixel);
+            expand(&runs, pixels, expanded.get_mut(start..).unwrap_or(&mut []));
+        });
     }
 
     /// Copies the windows of `pixels` output pixels to runs of `steps` fours. What is behind a window is multiplied by zero.
@@ -202,7 +202,10 @@ impl<'a> Source<'a> {
             };
             let mut pixel = 0usize;
             while pixel < pixels {
-                if pixel == from && to > from && let Some(elements) = tail(column(from)) {
+                if pixel == from
+                    && to > from
+                    && let Some(elements) = tail(column(from))
+                {
                     step(pixel, to.wrapping_sub(from), at, elements, whole);
                     pixel = to;
                     continue;

@@ -4,8 +4,9 @@ use super::format::{
     ALIGNMENT, GoldenRecord, HeaderRecord, MAGIC, NONE, NONE_16, STRUCTURE_START, StepRecord, VERSION, ValueRecord,
 };
 use super::{Checksum, Plan, PlanError, map_record, optional, state_len};
+#[cfg(feature = "front-end")]
 use crate::frontend::FrontEnd;
-use crate::operators::Operator;
+use crate::operators::{Needs, Operator};
 use core::ops::RangeInclusive;
 
 /// Longest row in bytes; keeps all products of shapes within 32 bits.
@@ -48,6 +49,7 @@ pub(super) fn load(bytes: &[u8]) -> Result<Plan<'_>, PlanError> {
     let mut map = Map::new(&plan)?;
     steps(&plan, &mut map)?;
     map.end(&plan)?;
+    #[cfg(feature = "front-end")]
     front_end(&plan)?;
     Ok(plan)
 }
@@ -142,7 +144,7 @@ fn steps<'p>(plan: &Plan<'p>, map: &mut Map<'p>) -> Result<(), PlanError> {
         if step.output != index.saturating_add(1) || output.first_segment != step.segment {
             return Err(PlanError::Order(index));
         }
-        let operator = Operator::decode(plan, index)?;
+        let needs = Needs::of(plan, index)?;
         for input in [Some(step.input), optional(step.second)].into_iter().flatten() {
             let value = plan.value(input).filter(|_| input <= index).ok_or(PlanError::Order(index))?;
             // A value that outlives the segment of its writer is kept whole; within it, the value wakes the step.
@@ -156,12 +158,12 @@ fn steps<'p>(plan: &Plan<'p>, map: &mut Map<'p>) -> Result<(), PlanError> {
             }
             let alone = value.ring > 0 || input == index && value.first_segment == step.segment;
             let rows = u64::from(value.ring).saturating_add(u64::from(value.head != NONE));
-            let window = if input == step.input { operator.window_rows() } else { 1 };
+            let window = if input == step.input { needs.window_rows } else { 1 };
             if !alone || rows < window {
                 return Err(PlanError::Ring(index));
             }
         }
-        map.transient(plan, index, operator.scratch_len()).ok_or(PlanError::Transient(index))?;
+        map.transient(plan, index, needs.scratch_len).ok_or(PlanError::Transient(index))?;
     }
     Ok(())
 }
@@ -256,7 +258,7 @@ fn live(plan: &Plan<'_>, index: u16) -> Result<(RangeInclusive<u16>, usize, usiz
     let step_index = index.saturating_sub(plan.value_count());
     let step = plan.step(step_index).ok_or(PlanError::Section)?;
     let start = step.scratch as usize;
-    let end = start.checked_add(Operator::decode(plan, step_index)?.sums_len()).ok_or(wrong)?;
+    let end = start.checked_add(Needs::of(plan, step_index)?.sums_len).ok_or(wrong)?;
     let sound = start.is_multiple_of(4) && end <= plan.arena_len();
     if sound { Ok((step.segment..=step.segment, start, end)) } else { Err(wrong) }
 }
@@ -271,6 +273,7 @@ fn row_len(v: &ValueRecord) -> usize {
     usize::from(v.columns) * usize::from(v.channels)
 }
 
+#[cfg(feature = "front-end")]
 fn front_end(plan: &Plan<'_>) -> Result<(), PlanError> {
     let h = &plan.header();
     let section = plan.section(h.front_end, h.front_end_len).ok_or(PlanError::Section)?;

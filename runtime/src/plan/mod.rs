@@ -10,6 +10,7 @@ pub use checksum::Checksum;
 pub use error::PlanError;
 pub use golden::GoldenInput;
 
+#[cfg(feature = "front-end")]
 use crate::frontend::FrontEnd;
 use crate::operators::Operator;
 use format::{GoldenRecord, HeaderRecord, MapRecord, NONE_16, StepRecord, ValueRecord};
@@ -183,6 +184,7 @@ impl<'p> Plan<'p> {
     }
 
     /// The audio front end, where the input is audio.
+    #[cfg(feature = "front-end")]
     pub fn front_end(&self) -> Option<FrontEnd<'p>> {
         let header = self.header();
         let section = self.section(header.front_end, header.front_end_len)?;

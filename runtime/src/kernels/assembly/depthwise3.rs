@@ -4,12 +4,9 @@
 
 use super::isa::depthwise3::{dense, strided};
 use crate::kernels::nines::{PackedNines, ThreeRows};
-use crate::kernels::portable;
 
 /// All weights of a word.
 const ALL: u32 = 0xff00_ff00;
-/// Longest output row: the register that counts its rounds has 16 bits for it.
-const LONGEST: usize = 1 << 14;
 
 /// What the assembly reads; offsets in bytes from its start stand in the code.
 #[repr(C)]
@@ -42,7 +39,8 @@ pub(in crate::kernels) struct Task {
     columns: usize,
 }
 
-/// Computes an output row of `packed.channels()` channels.
+/// Computes an output row of `packed.channels()` channels, from at least one row; leaves out rows longer than
+/// [`ThreeRows::LONGEST`].
 pub(crate) fn depthwise3(packed: &PackedNines<'_>, window: &ThreeRows<'_>, zero_point: i32, out: &mut [i8]) {
     let channels = packed.channels();
     let columns = out.len().checked_div(channels).unwrap_or(0);
@@ -51,8 +49,8 @@ pub(crate) fn depthwise3(packed: &PackedNines<'_>, window: &ThreeRows<'_>, zero_
     let read = read.wrapping_sub(window.left.into()).wrapping_sub(window.right.into()).wrapping_mul(channels);
     let enough = window.rows.iter().flatten().all(|row| row.len() >= read);
     let some = window.rows.iter().flatten().next().copied();
-    let (Some(some), true, true) = (some, enough && stride <= 2, (1..=LONGEST).contains(&columns)) else {
-        return portable::depthwise3(packed, window, zero_point, out);
+    let (Some(some), true, true) = (some, enough && stride <= 2, (1..=ThreeRows::LONGEST).contains(&columns)) else {
+        return;
     };
     let [first, second, third] = window.rows.map(|row| row.is_some());
     let mask = |kept: bool, mask: u32| if kept { mask } else { 0 };

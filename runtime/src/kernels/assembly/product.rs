@@ -35,6 +35,7 @@ fn rounds(steps: usize) -> (usize, usize) {
 }
 
 /// Multiplies `count` (2 or 3) expanded pixels with all channels.
+#[inline(never)]
 pub(crate) fn multiply(count: usize, matrix: &PackedMatrix<'_>, pixels: &[u32], out: &mut Output<'_>) {
     let whole = matrix.channels() & !(CHANNELS - 1);
     let enough = pixels.len() >= matrix.steps().wrapping_mul(count)
@@ -64,11 +65,12 @@ pub(crate) fn multiply(count: usize, matrix: &PackedMatrix<'_>, pixels: &[u32], 
         }
     }
     if matrix.channels() > whole {
-        portable::multiply_from(count, matrix, whole >> 1, pixels, out);
+        portable::multiply_rest(count, matrix, whole, bytemuck::must_cast_slice(pixels), true, out);
     }
 }
 
 /// Multiplies one pixel, not expanded, with all channels; `pixel` has four activations for each step.
+#[inline(never)]
 pub(crate) fn multiply_one(matrix: &PackedMatrix<'_>, pixel: &[i8], out: &mut Output<'_>) {
     let in_fours = matrix.channels() & !3;
     let enough = pixel.len() >= matrix.steps().wrapping_mul(4) && out.elements.len() >= in_fours;
@@ -91,6 +93,6 @@ pub(crate) fn multiply_one(matrix: &PackedMatrix<'_>, pixel: &[i8], out: &mut Ou
         unsafe { multiply1(&mut product) }
     }
     if matrix.channels() > in_fours {
-        portable::multiply_one_from(matrix, in_fours >> 1, pixel, out);
+        portable::multiply_rest(1, matrix, in_fours, pixel, false, out);
     }
 }

@@ -144,20 +144,50 @@ macro_rules! slide {
     ($first:literal, $second:literal, $third:literal) => {
         concat!(
             column!(),
-            "\n smlad ", $first, ", r8, r3, ", $first,
-            "\n smlad ", $second, ", r7, r3, ", $second,
-            "\n smlad ", $third, ", r6, r3, ", $third,
-            "\n smlabb ", $first, ", r10, r4, ", $first,
-            "\n smlatb ", $second, ", r9, r4, ", $second,
-            "\n smlabb ", $third, ", r9, r4, ", $third,
+            "\n smlad ",
+            $first,
+            ", r8, r3, ",
+            $first,
+            "\n smlad ",
+            $second,
+            ", r7, r3, ",
+            $second,
+            "\n smlad ",
+            $third,
+            ", r6, r3, ",
+            $third,
+            "\n smlabb ",
+            $first,
+            ", r10, r4, ",
+            $first,
+            "\n smlatb ",
+            $second,
+            ", r9, r4, ",
+            $second,
+            "\n smlabb ",
+            $third,
+            ", r9, r4, ",
+            $third,
             "\n ldr r3, [sp, #4]
              ldr r4, [sp, #8]
              ldr r5, [sp, #12]
-             smmlar ", $first, ", ", $first, ", r3, r4
-             ssat ", $first, ", #8, ", $first, "
-             strb ", $first, ", [r11, r5]
+             smmlar ",
+            $first,
+            ", ",
+            $first,
+            ", r3, r4
+             ssat ",
+            $first,
+            ", #8, ",
+            $first,
+            "
+             strb ",
+            $first,
+            ", [r11, r5]
              ldr r5, [sp, #16]
-             ldr ", $first, ", [sp]
+             ldr ",
+            $first,
+            ", [sp]
              add r11, r11, r5"
         )
     };

@@ -19,11 +19,13 @@ pub fn depthwise3(packed: &PackedNines<'_>, window: &ThreeRows<'_>, zero_point: 
         }
         let mut rows = window.rows.map(|row| row.and_then(|row| row.get(c..)).unwrap_or(&[]).iter().step_by(channels));
         let mut column = || rows.each_mut().map(|row| row.next().map_or(padding, |&value| value.into()));
-        let [first, middle, last] = core::array::from_fn(|k| weights.map(|[w0, w1, w2]| match k {
-            0 => w0,
-            1 => w1,
-            _ => w2,
-        }));
+        let [first, middle, last] = core::array::from_fn(|k| {
+            weights.map(|[w0, w1, w2]| match k {
+                0 => w0,
+                1 => w1,
+                _ => w2,
+            })
+        });
         let mut left = if window.left { [padding; 3] } else { column() };
         let mut centre = column();
         for out in out.get_mut(c..).unwrap_or(&mut []).iter_mut().step_by(channels) {

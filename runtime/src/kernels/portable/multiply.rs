@@ -13,10 +13,7 @@ fn step(acc: i32, weights: u32, pixel: u32) -> i32 {
     let [v0, v1] = [i16::from(weights as i8), i16::from((weights >> 16) as i8)];
     let [x0, x1] = [pixel as i16, (pixel >> 16) as i16];
     let [y0, y1] = [i16::from(pixel as u8), i16::from((pixel >> 16) as u8)];
-    acc.wrapping_add(mul(w0, y1))
-        .wrapping_sub(mul(w1, y0))
-        .wrapping_add(mul(x0, v1))
-        .wrapping_sub(mul(x1, v0))
+    acc.wrapping_add(mul(w0, y1)).wrapping_sub(mul(w1, y0)).wrapping_add(mul(x0, v1)).wrapping_sub(mul(x1, v0))
 }
 
 /// The word of four activations.
@@ -27,21 +24,15 @@ fn four(activations: [i8; 4]) -> u32 {
 
 /// Multiplies `count` (2 or 3) expanded pixels with all channels.
 pub fn multiply(count: usize, matrix: &PackedMatrix<'_>, pixels: &[u32], out: &mut Output<'_>) {
-    multiply_from(count, matrix, 0, pixels, out);
-}
-
-/// [`multiply`] from a pair of channels on.
-#[inline(never)]
-pub fn multiply_from(count: usize, matrix: &PackedMatrix<'_>, first: usize, pixels: &[u32], out: &mut Output<'_>) {
     match count {
-        3 => multiply_block::<3>(matrix, first, pixels, out),
-        2 => multiply_block::<2>(matrix, first, pixels, out),
+        3 => multiply_block::<3>(matrix, pixels, out),
+        2 => multiply_block::<2>(matrix, pixels, out),
         _ => {}
     }
 }
 
-fn multiply_block<const P: usize>(matrix: &PackedMatrix<'_>, first: usize, pixels: &[u32], out: &mut Output<'_>) {
-    for (pair, run) in matrix.runs().enumerate().skip(first) {
+fn multiply_block<const P: usize>(matrix: &PackedMatrix<'_>, pixels: &[u32], out: &mut Output<'_>) {
+    for (pair, run) in matrix.runs().enumerate() {
         let mut acc = run.init.map(|init| [init; P]);
         for (weights, pixels) in run.weights.as_chunks::<2>().0.iter().zip(pixels.as_chunks::<P>().0) {
             for (acc, &weights) in acc.iter_mut().zip(weights) {
@@ -56,13 +47,7 @@ fn multiply_block<const P: usize>(matrix: &PackedMatrix<'_>, first: usize, pixel
 
 /// Multiplies one pixel, not expanded, with all channels; `pixel` has four activations for each step.
 pub fn multiply_one(matrix: &PackedMatrix<'_>, pixel: &[i8], out: &mut Output<'_>) {
-    multiply_one_from(matrix, 0, pixel, out);
-}
-
-/// [`multiply_one`] from a pair of channels on.
-#[inline(never)]
-pub fn multiply_one_from(matrix: &PackedMatrix<'_>, first: usize, pixel: &[i8], out: &mut Output<'_>) {
-    for (pair, run) in matrix.runs().enumerate().skip(first) {
+    for (pair, run) in matrix.runs().enumerate() {
         let mut acc = run.init.map(|init| [init; 1]);
         for (weights, &pixel) in run.weights.as_chunks::<2>().0.iter().zip(pixel.as_chunks::<4>().0) {
             for ([acc], &weights) in acc.iter_mut().zip(weights) {
@@ -90,6 +75,36 @@ fn store<const P: usize>(
                 *element = high_word(acc, multiplier, out.zero_point);
             }
             at = at.wrapping_add(out.stride);
+        }
+    }
+}
+
+/// Multiplies `count` pixels, expanded or not, with the channels from `first` (even) on. Small rather than fast: for those
+/// that are left over from blocks.
+#[inline(never)]
+pub fn multiply_rest(
+    count: usize,
+    matrix: &PackedMatrix<'_>,
+    first: usize,
+    pixels: &[i8],
+    expanded: bool,
+    out: &mut Output<'_>,
+) {
+    let offset = if expanded { 0 } else { OFFSET };
+    for (pair, run) in matrix.runs().enumerate().skip(first >> 1) {
+        for which in 0..2 {
+            let mut at = pair.wrapping_mul(2).wrapping_add(which);
+            for pixel in 0..if at < matrix.channels() { count } else { 0 } {
+                let [init, multiplier] = [run.init, run.multiplier].map(|of| of.get(which).copied().unwrap_or(0));
+                let words = pixels.as_chunks::<4>().0.iter().skip(pixel).step_by(count.max(1));
+                let acc = run.weights.iter().skip(which).step_by(2).zip(words).fold(init, |acc, (&weights, &word)| {
+                    step(acc, weights, bytemuck::must_cast::<_, u32>(word) ^ offset)
+                });
+                if let Some(element) = out.elements.get_mut(at) {
+                    *element = high_word(acc, multiplier, out.zero_point);
+                }
+                at = at.wrapping_add(out.stride);
+            }
         }
     }
 }

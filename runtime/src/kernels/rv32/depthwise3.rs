@@ -174,12 +174,27 @@ macro_rules! requantize {
 macro_rules! taps {
     ($sum:literal, $from:literal, $top:literal, $middle:literal, $bottom:literal) => {
         concat!(
-            "mul t1, t0, ", $top,
-            "\n add ", $sum, ", ", $from, ", t1",
-            "\n mul t1, t2, ", $middle,
-            "\n add ", $sum, ", ", $sum, ", t1",
-            "\n mul t1, t4, ", $bottom,
-            "\n add ", $sum, ", ", $sum, ", t1"
+            "mul t1, t0, ",
+            $top,
+            "\n add ",
+            $sum,
+            ", ",
+            $from,
+            ", t1",
+            "\n mul t1, t2, ",
+            $middle,
+            "\n add ",
+            $sum,
+            ", ",
+            $sum,
+            ", t1",
+            "\n mul t1, t4, ",
+            $bottom,
+            "\n add ",
+            $sum,
+            ", ",
+            $sum,
+            ", t1"
         )
     };
 }

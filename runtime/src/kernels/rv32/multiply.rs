@@ -52,8 +52,12 @@ macro_rules! end {
 macro_rules! requantize {
     ($sum:literal, $out:literal) => {
         concat!(
-            "mul a2, ", $sum, ", ra",
-            "\n mulh a1, ", $sum, ", ra
+            "mul a2, ",
+            $sum,
+            ", ra",
+            "\n mulh a1, ",
+            $sum,
+            ", ra
              srli a2, a2, 31
              add a1, a1, a6
              add a1, a1, a2
@@ -63,7 +67,8 @@ macro_rules! requantize {
              bge a1, t6, 5f
              mv a1, t6
              5:",
-            "\n sb a1, ", $out
+            "\n sb a1, ",
+            $out
         )
     };
 }

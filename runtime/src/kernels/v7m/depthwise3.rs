@@ -168,12 +168,27 @@ macro_rules! requantize {
     ($sum:literal) => {
         concat!(
             "ldr lr, [sp, #4]",
-            "\n lsl ", $sum, ", ", $sum, ", #8",
-            "\n smull lr, ", $sum, ", ", $sum, ", lr",
+            "\n lsl ",
+            $sum,
+            ", ",
+            $sum,
+            ", #8",
+            "\n smull lr, ",
+            $sum,
+            ", ",
+            $sum,
+            ", lr",
             "\n adds lr, lr, #0x80000000
              ldr lr, [sp, #8]",
-            "\n adc ", $sum, ", ", $sum, ", lr",
-            "\n ssat ", $sum, ", #8, ", $sum
+            "\n adc ",
+            $sum,
+            ", ",
+            $sum,
+            ", lr",
+            "\n ssat ",
+            $sum,
+            ", #8, ",
+            $sum
         )
     };
 }
@@ -198,24 +213,56 @@ macro_rules! slide {
         concat!(
             "ldr lr, [sp, #28]
              ldrsb lr, [lr, r12]",
-            "\n mla ", $first, ", r2, lr, ", $first,
-            "\n mla ", $second, ", r1, lr, ", $second,
-            "\n mla ", $third, ", r0, lr, ", $third,
+            "\n mla ",
+            $first,
+            ", r2, lr, ",
+            $first,
+            "\n mla ",
+            $second,
+            ", r1, lr, ",
+            $second,
+            "\n mla ",
+            $third,
+            ", r0, lr, ",
+            $third,
             "\n ldr lr, [sp, #32]
              ldrsb lr, [lr, r12]",
-            "\n mla ", $first, ", r5, lr, ", $first,
-            "\n mla ", $second, ", r4, lr, ", $second,
-            "\n mla ", $third, ", r3, lr, ", $third,
+            "\n mla ",
+            $first,
+            ", r5, lr, ",
+            $first,
+            "\n mla ",
+            $second,
+            ", r4, lr, ",
+            $second,
+            "\n mla ",
+            $third,
+            ", r3, lr, ",
+            $third,
             "\n ldr lr, [sp, #36]
              ldrsb lr, [lr, r12]",
-            "\n mla ", $first, ", r8, lr, ", $first,
-            "\n mla ", $second, ", r7, lr, ", $second,
-            "\n mla ", $third, ", r6, lr, ", $third,
-            "\n", requantize!($first),
+            "\n mla ",
+            $first,
+            ", r8, lr, ",
+            $first,
+            "\n mla ",
+            $second,
+            ", r7, lr, ",
+            $second,
+            "\n mla ",
+            $third,
+            ", r6, lr, ",
+            $third,
+            "\n",
+            requantize!($first),
             "\n ldr lr, [sp, #12]",
-            "\n strb ", $first, ", [lr, r12]
+            "\n strb ",
+            $first,
+            ", [lr, r12]
              ldr lr, [sp, #16]",
-            "\n ldr ", $first, ", [sp]
+            "\n ldr ",
+            $first,
+            ", [sp]
              add r12, lr"
         )
     };

@@ -155,10 +155,22 @@ macro_rules! count {
 macro_rules! requantize {
     ($sum:literal, $multiplier:literal) => {
         concat!(
-            "smull r10, ", $sum, ", ", $sum, ", ", $multiplier,
+            "smull r10, ",
+            $sum,
+            ", ",
+            $sum,
+            ", ",
+            $multiplier,
             "\n adds r10, r10, r9
-             adc ", $sum, ", ", $sum, ", r8
-             ssat ", $sum, ", #8, ", $sum
+             adc ",
+            $sum,
+            ", ",
+            $sum,
+            ", r8
+             ssat ",
+            $sum,
+            ", #8, ",
+            $sum
         )
     };
 }
