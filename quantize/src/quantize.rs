@@ -288,7 +288,7 @@ impl Quantizer<'_> {
         if groups > 1 && groups == channels_in && bias.len() == channels_in {
             let nine = Depthwise3::fits(&self.window_geometry());
             let constants = if nine {
-                let uniform = vec![self.input().zero_point as i8; channels_in];
+                let uniform = vec![self.input().zero_point; channels_in];
                 let weights = pack::nines(&channels, if padding.is_empty() { &uniform } else { &padding });
                 Constants { weights, ..Constants::default() }
             } else {

@@ -76,7 +76,9 @@ impl core::error::Error for EngineError {}
 #[derive(Debug)]
 pub struct Engine<'p, 'a> {
     plan: Plan<'p>,
-    arena: &'a mut [u8],
+    state: State<'a>,
+    /// The arena behind the counters.
+    memory: &'a mut [u8],
     segment: u16,
 }
 
@@ -91,7 +93,8 @@ impl<'p, 'a> Engine<'p, 'a> {
             return Err(EngineError::ArenaMisaligned);
         }
         let arena = arena.get_mut(..needed).ok_or(EngineError::ArenaTooSmall { needed, given })?;
-        let mut engine = Self { plan, arena, segment: 0 };
+        let (counters, memory) = split_at(arena, plan.state_len());
+        let mut engine = Self { plan, state: State::new(counters, plan.value_count()), memory, segment: 0 };
         engine.reset();
         Ok(engine)
     }
@@ -103,7 +106,7 @@ impl<'p, 'a> Engine<'p, 'a> {
 
     /// Goes back to the start of an input.
     pub fn reset(&mut self) {
-        self.state().clear();
+        self.state.clear();
         self.segment = 0;
     }
 
@@ -129,12 +132,12 @@ impl<'p, 'a> Engine<'p, 'a> {
     pub fn push_with(&mut self, fill: impl FnOnce(&mut [i8]), observer: &mut impl Observer) -> Result<(), EngineError> {
         let index = self.plan.input_value();
         let value = self.plan.value(index).unwrap_or_default();
-        let row = self.state().produced(index);
+        let row = self.state.produced(index);
         if row >= value.rows {
             return Err(EngineError::InputEnded);
         }
         fill(self.slot(&value, row));
-        self.state().count_produced(index);
+        self.state.count_produced(index);
         let first = self.settle(index, None, observer);
         self.cascade(first, observer);
         Ok(())
@@ -189,7 +192,7 @@ impl<'p, 'a> Engine<'p, 'a> {
             if record.head == NONE {
                 return candidate;
             }
-            let newest = self.state().produced(value).checked_sub(1);
+            let newest = self.state.produced(value).checked_sub(1);
             let emitted = self.is_ready(value) && self.run_step(value, newest, observer);
             self.retire(value, newest);
             if !emitted {
@@ -204,9 +207,10 @@ impl<'p, 'a> Engine<'p, 'a> {
         let Some(value) = self.plan.value(value) else { return };
         let Some(slot) = row.and_then(|r| r.checked_rem(value.ring)) else { return };
         let len = row_len(&value);
-        let (below, above) =
-            split_at(self.arena, (value.offset as usize).wrapping_add((slot as usize).wrapping_mul(len)));
-        let start = value.head as usize;
+        let base = self.plan.state_len();
+        let to = (value.offset as usize).wrapping_add((slot as usize).wrapping_mul(len));
+        let (below, above) = split_at(self.memory, to.saturating_sub(base));
+        let start = (value.head as usize).saturating_sub(base);
         if let (Some(from), Some(to)) = (below.get(start..start.wrapping_add(len)), above.get_mut(..len)) {
             to.copy_from_slice(from);
         }
@@ -215,7 +219,7 @@ impl<'p, 'a> Engine<'p, 'a> {
     /// Goes on to the next segment, if there is one and the whole input has been pushed.
     fn next_segment(&mut self) -> bool {
         let input = self.plan.input_value();
-        let complete = self.plan.value(input).is_some_and(|v| self.state().produced(input) >= v.rows);
+        let complete = self.plan.value(input).is_some_and(|v| self.state.produced(input) >= v.rows);
         let last = self.plan.step_count().checked_sub(1).and_then(|index| self.segment_of(index));
         let more = complete && last > Some(self.segment);
         if more {
@@ -237,7 +241,7 @@ impl<'p, 'a> Engine<'p, 'a> {
         let (rows_in, rows_out) = (rows(step.input), rows(step.output));
         // A second input of one row serves all rows.
         let second = optional(step.second).map(|value| (value, rows(value).saturating_sub(1)));
-        let state = self.state();
+        let state = &self.state;
         let y = state.produced(step.output);
         if y >= rows_out {
             return false;
@@ -260,7 +264,7 @@ impl<'p, 'a> Engine<'p, 'a> {
     fn run_step(&mut self, index: u16, newest: Option<u32>, observer: &mut impl Observer) -> bool {
         let (plan, value) = (self.plan, index.saturating_add(1));
         let context = Context::of(&plan, index);
-        let y = self.state().produced(value);
+        let y = self.state.produced(value);
         observer.step_begins(index);
         let mut emitted = false;
         let decoded = Operator::with(&context, &mut |operator| {
@@ -274,7 +278,7 @@ impl<'p, 'a> Engine<'p, 'a> {
         debug_assert!(decoded.is_ok(), "checked when the plan was loaded");
         observer.step_ends(index);
         if emitted {
-            self.state().count_produced(value);
+            self.state.count_produced(value);
             observer.row(index, value, y, self.slot(&context.output, y));
         }
         emitted
@@ -283,9 +287,8 @@ impl<'p, 'a> Engine<'p, 'a> {
     fn emit(&mut self, context: &Context<'_, '_>, y: u32, operator: &dyn RowOperator, newest: Option<u32>) {
         let Context { index, step, input, second, output, .. } = context;
         let in_head = |value| newest.filter(|_| value == *index);
-        let (_, rest) = split_at(self.arena, self.plan.state_len());
         let scratch_len = operator.scratch_words().wrapping_mul(4);
-        let (scratch, rest) = split_at(rest, scratch_len);
+        let (scratch, rest) = split_at(self.memory, scratch_len);
         let low_start = self.plan.state_len().wrapping_add(scratch_len);
         let start = slot_start(output, y);
         let (low, rest) = split_at(rest, start.saturating_sub(low_start));
@@ -314,14 +317,15 @@ impl<'p, 'a> Engine<'p, 'a> {
     ) -> bool {
         let Context { index, step, input, output, .. } = context;
         let geometry = operator.geometry();
-        let r = self.state().consumed(*index);
-        self.state().count_consumed(*index);
+        let r = self.state.consumed(*index);
+        self.state.count_consumed(*index);
         let tap = i64::from(r).wrapping_sub(geometry.first_row(y));
         let Ok(tap) = usize::try_from(tap) else { return false };
+        let base = self.plan.state_len();
         let start = step.scratch as usize;
-        let (low, rest) = split_at(self.arena, start);
+        let (low, rest) = split_at(self.memory, start.saturating_sub(base));
         let (sums, high) = split_at(rest, operator.sums().wrapping_mul(4));
-        let arena = Around { low, low_start: 0, high, high_start: start.wrapping_add(sums.len()) };
+        let arena = Around { low, low_start: base, high, high_start: start.wrapping_add(sums.len()) };
         let sums: &mut [i32] = bytemuck::try_cast_slice_mut(sums).unwrap_or(&mut []);
         if i64::from(r) == geometry.first_row(y).max(0) {
             sums.fill(0);
@@ -333,9 +337,9 @@ impl<'p, 'a> Engine<'p, 'a> {
             return false;
         }
         let slot = slot_start(output, y);
-        let (low, rest) = split_at(self.arena, slot);
+        let (low, rest) = split_at(self.memory, slot.saturating_sub(base));
         let (out, high) = split_at(rest, row_len(output));
-        let arena = Around { low, low_start: 0, high, high_start: slot.wrapping_add(out.len()) };
+        let arena = Around { low, low_start: base, high, high_start: slot.wrapping_add(out.len()) };
         let sums = arena.bytes(start, operator.sums().wrapping_mul(4)).unwrap_or(&[]);
         let sums = bytemuck::try_cast_slice(sums).unwrap_or(&[]);
         operator.finish(y, sums, bytemuck::must_cast_slice_mut(out));
@@ -344,15 +348,9 @@ impl<'p, 'a> Engine<'p, 'a> {
 
     /// The place where row `r` of a value is written.
     fn slot(&mut self, value: &ValueRecord, r: u32) -> &mut [i8] {
-        let (_, rest) = split_at(self.arena, slot_start(value, r));
+        let (_, rest) = split_at(self.memory, slot_start(value, r).saturating_sub(self.plan.state_len()));
         let (slot, _) = split_at(rest, row_len(value));
         bytemuck::must_cast_slice_mut(slot)
-    }
-
-    fn state(&mut self) -> State<'_> {
-        let len = self.plan.state_len();
-        let (state, _) = split_at(self.arena, len);
-        State::new(state, self.plan.value_count())
     }
 }
 

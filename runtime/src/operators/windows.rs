@@ -126,6 +126,8 @@ struct Source<'a> {
     window: &'a RowWindow<'a>,
     held: [Option<&'a [i8]>; HELD],
     padding: &'a [i8],
+    /// Whether taps side by side lie side by side in the row too.
+    together: bool,
     /// Output columns whose windows lie inside the row, each kernel row of them in one piece.
     inside: Range<usize>,
 }
@@ -134,14 +136,11 @@ impl<'a> Source<'a> {
     fn new(windows: Windows<'a>, window: &'a RowWindow<'a>, padding: &'a [i8]) -> Self {
         let geometry = windows.geometry;
         let [taps_down, taps_across] = geometry.kernel;
-        let inside = if windows.inputs == geometry.channels_in && geometry.dilation[1] == 1 {
-            geometry.columns_inside(taps_across)
-        } else {
-            0..0
-        };
+        let together = windows.inputs == geometry.channels_in && geometry.dilation[1] == 1;
+        let inside = if together { geometry.columns_inside(taps_across) } else { 0..0 };
         let mut held = [None; HELD];
         held.iter_mut().enumerate().take(taps_down).for_each(|(ky, row)| *row = window.tap(ky));
-        Self { windows, window, held, padding, inside }
+        Self { windows, window, held, padding, together, inside }
     }
 
     /// The row under a kernel row; `None` in the padding.
@@ -183,6 +182,7 @@ impl<'a> Source<'a> {
         let [taps_down, taps_across] = geometry.kernel;
         let ([_, stride], [_, dilation], [_, pad]) = (geometry.stride, geometry.dilation, geometry.pad);
         let channels = geometry.channels_in;
+        let width = geometry.columns_in as usize;
         let whole = taps_across.wrapping_mul(inputs);
         let end = x.wrapping_add(pixels);
         let from = self.inside.start.clamp(x, end).wrapping_sub(x);
@@ -197,7 +197,7 @@ impl<'a> Source<'a> {
         for ky in 0..taps_down {
             let row = self.row(ky);
             let tail = |column: usize| {
-                let row = row.filter(|_| column < geometry.columns_in as usize)?;
+                let row = row.filter(|_| column < width)?;
                 row.get(column.wrapping_mul(channels).wrapping_add(first)..)
             };
             let mut pixel = 0usize;
@@ -210,11 +210,18 @@ impl<'a> Source<'a> {
                     pixel = to;
                     continue;
                 }
-                let (mut column, mut at) = (column(pixel), at);
-                for _ in 0..taps_across {
-                    step(pixel, 1, at, tail(column).unwrap_or(self.padding), inputs);
-                    column = column.wrapping_add(dilation as usize);
-                    at = at.wrapping_add(inputs);
+                let (mut column, mut at, mut taps) = (column(pixel), at, taps_across);
+                while taps > 0 {
+                    let (elements, count) = match tail(column) {
+                        Some(elements) if self.together => (elements, taps.min(width.wrapping_sub(column))),
+                        Some(elements) => (elements, 1),
+                        None => (self.padding, 1),
+                    };
+                    let len = count.wrapping_mul(inputs);
+                    step(pixel, 1, at, elements, len);
+                    column = column.wrapping_add(count.wrapping_mul(dilation as usize));
+                    at = at.wrapping_add(len);
+                    taps = taps.wrapping_sub(count);
                 }
                 pixel = pixel.wrapping_add(1);
             }

@@ -3,7 +3,8 @@
 use crate::kernels::assembly::depthwise3::Task;
 
 /// Begins a function: saves registers and fixes the frame: 0 initial sum, 4 multiplier, 8 zero point, 12 distance from row
-/// to output, 16 elements of a pixel, 20 task, 24 padding in both halves.
+/// to output, 16 elements of a pixel, 20 task, 24 padding in both halves. r12
+/// and lr: distances from the first row to the others.
 macro_rules! begin {
     () => {
         "push {{r4-r11, lr}}
@@ -17,10 +18,8 @@ macro_rules! begin {
          str r1, [sp, #8]
          str r2, [sp, #16]
          str r0, [sp, #20]
-         subs r4, r4, r3
-         subs r5, r5, r3
-         str r4, [r0, #8]
-         str r5, [r0, #12]
+         sub r12, r4, r3
+         sub lr, r5, r3
          subs r6, r6, r3
          subs r6, r6, r2
          ldr r7, [r0, #40]
@@ -32,7 +31,7 @@ macro_rules! begin {
 }
 
 /// Begins a channel: its weights to r6 (column 0 of the upper rows), r7 (1), r8 (2), r9 (columns 0 and 1 of the third row),
-/// r10 (column 2 of it; rounds in the upper half); r11: first row; r12 and lr: distances to the others; r2: initial sum;
+/// r10 (column 2 of it; rounds in the upper half); r11: first row; r2: initial sum;
 /// r0: sum of the first window's first column.
 macro_rules! channel {
     () => {
@@ -40,8 +39,6 @@ macro_rules! channel {
          ldr r0, [sp, #20]
          ldr r1, [r0]
          ldr r11, [r0, #4]
-         ldr r12, [r0, #8]
-         ldr lr, [r0, #12]
          ldr r7, [r0, #32]
          ldr r8, [r0, #36]
          ldr r9, [r0, #24]
