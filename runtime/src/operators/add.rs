@@ -42,6 +42,7 @@ impl Add {
         })
     }
 
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         let second = context.second.ok_or(PlanError::Geometry(context.index))?;

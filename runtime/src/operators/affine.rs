@@ -40,6 +40,7 @@ impl<'p> Affine<'p> {
         sound.then_some(Self { geometry, offsets, multipliers, requantizer })
     }
 
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         context.single()?;

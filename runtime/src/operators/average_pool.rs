@@ -19,6 +19,7 @@ impl<'p> AveragePool<'p> {
         (geometry.channels_in == geometry.channels_out).then_some(Self { geometry, mean })
     }
 
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         let mean = Mean::decode(context, &geometry)?;

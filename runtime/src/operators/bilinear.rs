@@ -47,6 +47,7 @@ impl Bilinear {
         sound.then_some(Self { geometry, zero_point, multiplier, requantizer })
     }
 
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         context.single()?;
         let geometry = context.geometry()?;

@@ -20,6 +20,7 @@ impl Channels {
         geometry.is_elementwise().then_some(Self { geometry, start, zero_point })
     }
 
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         context.single()?;
         fits(context.input.zero_point == context.output.zero_point, context.index)?;

@@ -43,6 +43,7 @@ impl Concat {
         sound.then_some(Self { geometry, zero_points, multipliers, requantizer, same })
     }
 
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         let second = context.second.ok_or(PlanError::Geometry(context.index))?;

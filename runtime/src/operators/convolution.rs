@@ -53,6 +53,7 @@ impl<'p> Convolution<'p> {
         (sound && whole).then_some(Self { geometry, inputs, outputs, words, words_per_group, requantizer, padding })
     }
 
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         let groups = usize::from(context.step.groups);

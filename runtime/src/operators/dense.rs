@@ -34,6 +34,7 @@ impl<'p> Dense<'p> {
         sound.then_some(Self { geometry, matrix, requantizer })
     }
 
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         context.single()?;

@@ -38,6 +38,7 @@ impl<'p> Depthwise<'p> {
         geometry.kernel[0].checked_mul(geometry.kernel[1])
     }
 
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         let len = Self::taps(&geometry).and_then(|taps| PackedTaps::len(taps, geometry.channels_in));

@@ -41,6 +41,7 @@ impl<'p> Depthwise3<'p> {
         sound.then_some(Self { geometry, packed, requantizer })
     }
 
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         context.single()?;

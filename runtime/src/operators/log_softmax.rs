@@ -41,6 +41,7 @@ impl<'p> LogSoftmax<'p> {
         sound.then_some(Self { geometry, exponentials, multipliers, requantizer })
     }
 
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         context.single()?;

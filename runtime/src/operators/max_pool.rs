@@ -18,6 +18,7 @@ impl MaxPool {
         (geometry.channels_in == geometry.channels_out).then_some(Self { geometry })
     }
 
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         context.single()?;

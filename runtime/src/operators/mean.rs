@@ -29,6 +29,7 @@ impl<'p> Mean<'p> {
     }
 
     /// The mean of a step over windows of the geometry's kernel; the step's first parameter is the number of multipliers.
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>, geometry: &Geometry) -> Result<Self, PlanError> {
         fits(geometry.channels_in == geometry.channels_out, context.index)?;
         context.single()?;

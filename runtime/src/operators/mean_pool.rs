@@ -22,6 +22,7 @@ impl<'p> MeanPool<'p> {
         sound.then_some(Self { geometry, mean })
     }
 
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         let mean = Mean::decode(context, &geometry)?;

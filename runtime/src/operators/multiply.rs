@@ -31,6 +31,7 @@ impl Multiply {
         sound.then_some(Self { geometry, pairing, zero_points, multiplier, requantizer })
     }
 
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         let second = context.second.ok_or(PlanError::Geometry(context.index))?;

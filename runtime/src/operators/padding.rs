@@ -12,6 +12,7 @@ pub struct Padding<'p> {
 
 impl<'p> Padding<'p> {
     /// The padding of a step.
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let zero_point = context.input.zero_point.into();
         let offset = context.step.padding;

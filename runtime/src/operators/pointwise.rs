@@ -30,6 +30,7 @@ impl<'p> Pointwise<'p> {
         sound.then_some(Self { geometry, matrix, requantizer })
     }
 
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         context.single()?;

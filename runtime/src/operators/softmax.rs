@@ -27,6 +27,7 @@ impl<'p> Softmax<'p> {
         sound.then_some(Self { geometry, exponentials })
     }
 
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         context.single()?;

@@ -22,6 +22,7 @@ impl<'p> Table<'p> {
         sound.then_some(Self { geometry, table })
     }
 
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         context.single()?;

@@ -49,6 +49,7 @@ impl Upsample {
         sound.then_some(Self { geometry, order })
     }
 
+    #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         context.single()?;
         let order = Order::of(context.step.first_parameter);
