@@ -341,7 +341,7 @@ fn emulated_cores_equal_the_host() {
         let (mut arena, mut expected) = (AlignedBytes::zeroed(plan.arena_len()), vec![0; plan.output().len()]);
         Engine::new(plan, &mut arena).unwrap().run(&input, &mut expected).unwrap();
         for &target in Target::ALL {
-            match residua_harness::run(target, &bytes, &[input.clone()], &options) {
+            match residua_harness::run(target, &bytes, std::slice::from_ref(&input), &options) {
                 Ok(on_core) => assert_eq!(on_core.outputs, [&expected[..]], "seed {seed} on {target}"),
                 // The smallest boards do not take every graph.
                 Err(HarnessError::NoMemory { .. } | HarnessError::TooLarge { .. }) => {}
