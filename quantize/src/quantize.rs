@@ -235,6 +235,7 @@ impl Quantizer<'_> {
             pad_left: small("padding", window.pads[1])?,
             min,
             max,
+            reserved: 0,
             first_parameter: form.parameters[0],
             second_parameter: form.parameters[1],
             weights: NONE,

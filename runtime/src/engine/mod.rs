@@ -204,7 +204,7 @@ impl<'p, 'a> Engine<'p, 'a> {
 
     /// Moves a row from a value's head to its ring.
     fn retire(&mut self, value: u16, row: Option<u32>) {
-        let Some(value) = self.plan.value(value) else { return };
+        let Some(value) = self.plan.value_in_place(value) else { return };
         let Some(slot) = row.and_then(|r| r.checked_rem(value.ring)) else { return };
         let len = row_len(&value);
         let base = self.plan.state_len();
@@ -219,7 +219,7 @@ impl<'p, 'a> Engine<'p, 'a> {
     /// Goes on to the next segment, if there is one and the whole input has been pushed.
     fn next_segment(&mut self) -> bool {
         let input = self.plan.input_value();
-        let complete = self.plan.value(input).is_some_and(|v| self.state.produced(input) >= v.rows);
+        let complete = self.plan.value_in_place(input).is_some_and(|v| self.state.produced(input) >= v.rows);
         let last = self.plan.step_count().checked_sub(1).and_then(|index| self.segment_of(index));
         let more = complete && last > Some(self.segment);
         if more {
@@ -230,14 +230,16 @@ impl<'p, 'a> Engine<'p, 'a> {
 
     /// The segment of a step.
     fn segment_of(&self, index: u16) -> Option<u16> {
-        self.plan.step(index).map(|step| step.segment)
+        self.plan.step_in_place(index).map(|step| step.segment)
     }
 
     /// Whether a step of the current segment has the rows that its next row needs.
     #[inline(never)]
     fn is_ready(&mut self, index: u16) -> bool {
-        let Some(step) = self.plan.step(index).filter(|step| step.segment == self.segment) else { return false };
-        let rows = |value: u16| self.plan.value(value).map_or(0, |v| v.rows);
+        let Some(step) = self.plan.step_in_place(index).filter(|step| step.segment == self.segment) else {
+            return false;
+        };
+        let rows = |value: u16| self.plan.value_in_place(value).map_or(0, |v| v.rows);
         let (rows_in, rows_out) = (rows(step.input), rows(step.output));
         // A second input of one row serves all rows.
         let second = optional(step.second).map(|value| (value, rows(value).saturating_sub(1)));
@@ -263,7 +265,7 @@ impl<'p, 'a> Engine<'p, 'a> {
     #[inline(never)]
     fn run_step(&mut self, index: u16, newest: Option<u32>, observer: &mut impl Observer) -> bool {
         let (plan, value) = (self.plan, index.saturating_add(1));
-        let context = Context::of(&plan, index);
+        let Some(context) = Context::of(&plan, index) else { return false };
         let y = self.state.produced(value);
         observer.step_begins(index);
         let mut emitted = false;
@@ -279,7 +281,7 @@ impl<'p, 'a> Engine<'p, 'a> {
         observer.step_ends(index);
         if emitted {
             self.state.count_produced(value);
-            observer.row(index, value, y, self.slot(&context.output, y));
+            observer.row(index, value, y, self.slot(context.output, y));
         }
         emitted
     }
@@ -297,7 +299,7 @@ impl<'p, 'a> Engine<'p, 'a> {
         let geometry = operator.geometry();
         let window = RowWindow {
             input: Rows::new(arena, input, in_head(step.input)),
-            second: second.as_ref().map(|v| Rows::new(arena, v, in_head(step.second))),
+            second: second.map(|v| Rows::new(arena, v, in_head(step.second))),
             row: y,
             first: geometry.first_row(y),
             dilation: geometry.dilation[0],

@@ -119,7 +119,7 @@ macro_rules! operators {
         impl<'p> Operator<'p> {
             /// Decodes step `index` and checks it; what cannot be checked at once, packed numbers, is harmless whatever it is.
             pub(crate) fn decode(plan: &Plan<'p>, index: u16) -> Result<Self, PlanError> {
-                let context = Context::of(plan, index);
+                let context = Context::of(plan, index).ok_or(PlanError::Order(index))?;
                 match context.step.operator {
                     $( #[cfg(feature = $feature)] $code => <$type>::decode(&context).map(Self::$variant), )*
                     code => Err(PlanError::UnknownOperator(index, code)),
@@ -239,7 +239,7 @@ pub(crate) struct Needs {
 impl Needs {
     /// Those of step `index`, whose operator is checked.
     pub fn of(plan: &Plan<'_>, index: u16) -> Result<Self, PlanError> {
-        let context = Context::of(plan, index);
+        let context = Context::of(plan, index).ok_or(PlanError::Order(index))?;
         let mut needs = Self::default();
         Operator::with(&context, &mut |operator| {
             let window = if operator.sums() > 0 { 1 } else { operator.geometry().span() };
@@ -257,24 +257,27 @@ impl Needs {
 pub(crate) struct Context<'c, 'p> {
     pub plan: &'c Plan<'p>,
     pub index: u16,
-    pub step: StepRecord,
-    pub input: ValueRecord,
-    pub second: Option<ValueRecord>,
-    pub output: ValueRecord,
+    pub step: &'p StepRecord,
+    pub input: &'p ValueRecord,
+    pub second: Option<&'p ValueRecord>,
+    pub output: &'p ValueRecord,
 }
 
 impl<'c, 'p> Context<'c, 'p> {
-    /// The context of a step; where there is no such step or value, a record of zeros stands for it, which no operator takes.
-    pub fn of(plan: &'c Plan<'p>, index: u16) -> Self {
-        let value = |index| plan.value(index).unwrap_or_default();
-        let step = plan.step(index).unwrap_or_default();
-        let second = optional(step.second).map(value);
-        Self { plan, index, step, input: value(step.input), second, output: value(step.output) }
+    /// The context of a step, or `None` where there is no such step or value.
+    pub fn of(plan: &'c Plan<'p>, index: u16) -> Option<Self> {
+        let step = plan.step_in_place(index)?;
+        let second = match optional(step.second) {
+            Some(second) => Some(plan.value_in_place(second)?),
+            None => None,
+        };
+        let (input, output) = (plan.value_in_place(step.input)?, plan.value_in_place(step.output)?);
+        Some(Self { plan, index, step, input, second, output })
     }
 
     /// The step's geometry.
     fn geometry(&self) -> Result<Geometry, PlanError> {
-        Geometry::of(&self.step, &self.input, &self.output).ok_or(PlanError::Geometry(self.index))
+        Geometry::of(self.step, self.input, self.output).ok_or(PlanError::Geometry(self.index))
     }
 
     /// The geometry of an operator that maps pixels one to one.

@@ -66,11 +66,9 @@ impl From<ValueRecord> for Tensor {
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'p> {
     bytes: &'p [u8],
-    values: &'p [u8],
-    steps: &'p [u8],
+    values: &'p [ValueRecord],
+    steps: &'p [StepRecord],
     constants: &'p [u8],
-    value_count: u16,
-    step_count: u16,
     input: u16,
     output: u16,
 }
@@ -128,18 +126,18 @@ impl<'p> Plan<'p> {
 
     /// Number of values.
     pub fn value_count(&self) -> u16 {
-        self.value_count
+        self.values.len() as u16
     }
 
     /// Number of steps.
     pub fn step_count(&self) -> u16 {
-        self.step_count
+        self.steps.len() as u16
     }
 
     /// A value, or `None` past the last.
     #[inline]
     pub fn value(&self, index: u16) -> Option<ValueRecord> {
-        self.values.get(usize::from(index).wrapping_mul(ValueRecord::LEN)..).and_then(ValueRecord::read)
+        self.value_in_place(index).copied()
     }
 
     /// Rings and sums that are live in a segment, in order of address, as the [memory map](format::MapRecord) names them,
@@ -157,7 +155,7 @@ impl<'p> Plan<'p> {
     /// A step, or `None` past the last.
     #[inline]
     pub fn step(&self, index: u16) -> Option<StepRecord> {
-        self.steps.get(usize::from(index).wrapping_mul(StepRecord::LEN)..).and_then(StepRecord::read)
+        self.step_in_place(index).copied()
     }
 
     /// The operator of a step, ready to run, or `None` past the last step.
@@ -211,7 +209,7 @@ impl<'p> Plan<'p> {
 
     /// Bytes at the arena's start that hold the engine's row counters.
     pub fn state_len(&self) -> usize {
-        state_len(self.value_count.into(), self.step_count.into())
+        state_len(self.values.len(), self.steps.len())
     }
 
     /// `len` bytes of constants from `offset`.
@@ -238,6 +236,18 @@ impl<'p> Plan<'p> {
     /// `len` u16 constants from `offset`, a multiple of 2.
     pub(crate) fn constants_u16(&self, offset: u32, len: usize) -> Option<&'p [u16]> {
         bytemuck::try_cast_slice(self.constant_bytes(offset, len.checked_mul(2)?)?).ok()
+    }
+
+    /// A value where it stands.
+    #[inline]
+    pub(crate) fn value_in_place(&self, index: u16) -> Option<&'p ValueRecord> {
+        self.values.get(usize::from(index))
+    }
+
+    /// A step where it stands.
+    #[inline]
+    pub(crate) fn step_in_place(&self, index: u16) -> Option<&'p StepRecord> {
+        self.steps.get(usize::from(index))
     }
 
     fn header(&self) -> HeaderRecord {
