@@ -4,7 +4,8 @@ use crate::lower::{RowGraph, RowNode, RowOperator};
 use crate::pack::{self, Channels};
 use crate::qgraph::{Constants, QGraph, QStep, QValue};
 use crate::schedule::geometry;
-use residua::operators::{OPERATORS, depthwise_scratch_words, windows};
+use residua::operators::geometry::Geometry;
+use residua::operators::{Depthwise3, OPERATORS, depthwise_scratch_words, windows};
 use residua::plan::format::{NONE, NONE_16, StepRecord};
 use residua::requantize::HIGH_WORD_SHIFT;
 use residua_models::graph::PixelSource;
@@ -168,6 +169,27 @@ impl Quantizer<'_> {
         &self.values[self.node.output]
     }
 
+    /// Shapes and window of a node that does not upsample.
+    fn window_geometry(&self) -> Geometry {
+        let ([rows_in, columns_in, channels_in], [rows_out, columns_out, channels_out]) =
+            (self.input().shape, self.output().shape);
+        let window = &self.node.window;
+        let pair = |[rows, columns]: [usize; 2]| [rows as u32, columns as u32];
+        Geometry {
+            rows_in: rows_in as u32,
+            columns_in: columns_in as u32,
+            channels_in,
+            rows_out: rows_out as u32,
+            columns_out: columns_out as u32,
+            channels_out,
+            kernel: window.kernel,
+            stride: pair(window.strides),
+            upsampling: 1,
+            dilation: pair(window.dilations),
+            pad: pair([window.pads[0], window.pads[1]]),
+        }
+    }
+
     fn scale_error(&self, reason: impl Into<String>) -> QuantizeError {
         QuantizeError::Scale { node: self.node.name.clone(), reason: reason.into() }
     }
@@ -241,6 +263,7 @@ impl Quantizer<'_> {
             pad_left: small("padding", window.pads[1])?,
             min,
             max,
+            reserved: 0,
             first_parameter: form.parameters[0],
             second_parameter: form.parameters[1],
             weights: NONE,
@@ -292,11 +315,17 @@ impl Quantizer<'_> {
         };
         let point = window.kernel == [1, 1] && !window.is_padded();
         if groups > 1 && groups == channels_in && bias.len() == channels_in {
-            let constants = Constants { weights: pack::taps(&channels), padding, ..Constants::default() };
-            let shift = HIGH_WORD_SHIFT;
+            let nine = Depthwise3::fits(&self.window_geometry());
+            let constants = if nine {
+                let uniform = vec![self.input().zero_point; channels_in];
+                let weights = pack::nines(&channels, if padding.is_empty() { &uniform } else { &padding });
+                Constants { weights, ..Constants::default() }
+            } else {
+                Constants { weights: pack::taps(&channels), padding, ..Constants::default() }
+            };
             return Ok(Form {
-                operator: "Depthwise",
-                shift,
+                operator: if nine { "Depthwise3" } else { "Depthwise" },
+                shift: HIGH_WORD_SHIFT,
                 parameters: [0; 2],
                 constants,
                 sums: 0,
@@ -527,6 +556,7 @@ mod tests {
         for name in [
             "Convolution",
             "Depthwise",
+            "Depthwise3",
             "Pointwise",
             "Dense",
             "Add",
