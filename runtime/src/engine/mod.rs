@@ -206,7 +206,7 @@ impl<'p, 'a> Engine<'p, 'a> {
     fn retire(&mut self, value: u16, row: Option<u32>) {
         let Some(value) = self.plan.value_in_place(value) else { return };
         let Some(slot) = row.and_then(|r| r.checked_rem(value.ring)) else { return };
-        let len = row_len(&value);
+        let len = row_len(value);
         let base = self.plan.state_len();
         let to = (value.offset as usize).wrapping_add((slot as usize).wrapping_mul(len));
         let (below, above) = split_at(self.memory, to.saturating_sub(base));

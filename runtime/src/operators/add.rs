@@ -46,7 +46,7 @@ impl Add {
     pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         let second = context.second.ok_or(PlanError::Geometry(context.index))?;
-        let pairing = Pairing::of(&context.input, &second).ok_or(PlanError::Geometry(context.index))?;
+        let pairing = Pairing::of(context.input, second).ok_or(PlanError::Geometry(context.index))?;
         let wrong = PlanError::Requantization(context.index);
         if context.step.shift > 30 {
             return Err(wrong);

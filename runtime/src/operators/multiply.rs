@@ -35,7 +35,7 @@ impl Multiply {
     pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         let second = context.second.ok_or(PlanError::Geometry(context.index))?;
-        let pairing = Pairing::of(&context.input, &second).ok_or(PlanError::Geometry(context.index))?;
+        let pairing = Pairing::of(context.input, second).ok_or(PlanError::Geometry(context.index))?;
         let zero_points = [context.input.zero_point.into(), second.zero_point.into()];
         Self::new(geometry, pairing, zero_points, context.step.first_parameter, context.requantizer()?)
             .ok_or(PlanError::Requantization(context.index))
