@@ -51,6 +51,11 @@ pub fn evaluate(graph: &Graph, inputs: &[&[f32]]) -> Vec<Vec<f32>> {
             Operator::Subtract => binary(x, from, &values[node.inputs[1].0], shape(node.inputs[1]), to, |a, b| a - b),
             Operator::Multiply => binary(x, from, &values[node.inputs[1].0], shape(node.inputs[1]), to, |a, b| a * b),
             Operator::Function(function) => x.iter().map(|&x| function.apply(x)).collect(),
+            Operator::Quantize { scale, zero_point } => {
+                let zero = f32::from(*zero_point);
+                let code = |x: f32| ((x / scale).round_ties_even() + zero).clamp(-128.0, 127.0);
+                x.iter().map(|&x| (code(x) - zero) * scale).collect()
+            }
             Operator::Concat { axis } => {
                 let parts: Vec<_> = node.inputs.iter().map(|&i| (&values[i.0], shape(i))).collect();
                 gather(to, |index| {

@@ -41,6 +41,13 @@ pub enum Function {
         /// Summand.
         offset: f32,
     },
+    /// `min(max(x, min), max)`.
+    Clamp {
+        /// Lower bound, may be `-∞`.
+        min: f32,
+        /// Upper bound, may be `∞`.
+        max: f32,
+    },
     /// 1 where `x > threshold`, else 0.
     Step {
         /// Largest number that gives 0.
@@ -94,6 +101,7 @@ impl Function {
             Self::LeakyRelu { slope } => x.max(0.0) + slope * x.min(0.0),
             Self::Elu { alpha } => x.max(0.0) + alpha * x.min(0.0).exp_m1(),
             Self::Linear { scale, offset } => scale * x + offset,
+            Self::Clamp { min, max } => x.max(*min).min(*max),
             Self::Step { threshold } => f32::from(u8::from(x > *threshold)),
             Self::TimesInput(function) => x * function.apply(x),
             Self::Chain(functions) => functions.iter().fold(x, |x, f| f.apply(x)),
@@ -123,6 +131,7 @@ impl Function {
             Self::LeakyRelu { .. } => "LeakyRelu",
             Self::Elu { .. } => "Elu",
             Self::Linear { .. } => "Linear",
+            Self::Clamp { .. } => "Clip",
             Self::Step { .. } => "Greater",
             Self::TimesInput(function) if matches!(**function, Self::Sigmoid) => "Swish",
             Self::TimesInput(function) if matches!(**function, Self::HardSigmoid { .. }) => "HardSwish",

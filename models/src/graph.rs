@@ -112,6 +112,13 @@ pub enum Operator {
     Multiply,
     /// A function of each element.
     Function(Function),
+    /// Rounding to the numbers `(q − zero_point) · scale` with an int8 `q`: how a model that is quantized already says so.
+    Quantize {
+        /// Distance of two numbers.
+        scale: f32,
+        /// Code of zero.
+        zero_point: i8,
+    },
     /// Tensors side by side along an axis.
     Concat {
         /// Axis, counted from the front.
@@ -191,6 +198,7 @@ impl Operator {
             Operator::Subtract => "Sub",
             Operator::Multiply => "Mul",
             Operator::Function(function) => function.name(),
+            Operator::Quantize { .. } => "QuantizeLinear",
             Operator::Concat { .. } => "Concat",
             Operator::Slice { .. } => "Slice",
             Operator::Pad { .. } => "Pad",

@@ -73,7 +73,7 @@ pub fn infer(operator: &Operator, inputs: &[&[usize]], declared: Option<&[usize]
             x.to_vec()
         }
         Operator::Add | Operator::Subtract | Operator::Multiply => broadcast(x, inputs[1])?,
-        Operator::Clamp { .. } | Operator::Function(_) => x.to_vec(),
+        Operator::Clamp { .. } | Operator::Function(_) | Operator::Quantize { .. } => x.to_vec(),
         Operator::Concat { axis } => {
             let mut shape = x.to_vec();
             for other in &inputs[1..] {

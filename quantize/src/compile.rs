@@ -5,7 +5,7 @@ use crate::budget::{self, Budget, BudgetError};
 use crate::calibrate::{Method, Observed};
 use crate::correct::correct_output;
 use crate::equalize;
-use crate::lower::{LowerError, RowGraph, lower};
+use crate::lower::{LowerError, RowGraph, RowOperator, lower};
 use crate::padding;
 use crate::ports;
 use crate::qgraph::QGraph;
@@ -47,6 +47,11 @@ pub enum CompileError {
     /// The quantized model cannot be run for comparison.
     #[error("the quantized model cannot be run: {0}")]
     Simulate(String),
+    /// Some values of a quantized model have no scale.
+    #[error(
+        "node `{0}`: the model is quantized, but says no scale for this node's output; put QuantizeLinear and DequantizeLinear behind it"
+    )]
+    PartlyQuantized(String),
     /// No calibration input was given.
     #[error("the model is not quantized yet: calibration inputs are needed")]
     NoCalibration,
@@ -143,6 +148,10 @@ impl Model {
     /// # Errors
     /// There is no input, the float model cannot be run on one, or a layer has no integer form.
     pub fn calibrate(&mut self, inputs: &[Vec<f32>], method: Method) -> Result<Vec<Statistics>, CompileError> {
+        if self.is_quantized() {
+            // Balancing and correction would only take the model away from what it says.
+            return self.declared();
+        }
         if inputs.is_empty() {
             return Err(CompileError::NoCalibration);
         }
@@ -165,6 +174,40 @@ impl Model {
         let statistics: Vec<Statistics> = observed.iter().map(|o| o.statistics(method)).collect();
         correct_output(self, &statistics, inputs)?;
         Ok(statistics)
+    }
+
+    /// Whether the model says scales and zero points of its own.
+    pub fn is_quantized(&self) -> bool {
+        self.rows.values.iter().any(|v| v.quantization.is_some())
+    }
+
+    /// Statistics of a quantized model: what it says needs none, and what follows from it has the range of its input.
+    fn declared(&self) -> Result<Vec<Statistics>, CompileError> {
+        let mut ranges: Vec<Option<[f32; 2]>> = self
+            .rows
+            .values
+            .iter()
+            .map(|v| v.quantization.map(|(scale, zero)| [-128.0, 127.0].map(|q| (q - f32::from(zero)) * scale)))
+            .collect();
+        if let Some(None) = ranges.get(self.rows.input) {
+            return Err(CompileError::PartlyQuantized(self.rows.values[self.rows.input].name.clone()));
+        }
+        for node in &self.rows.nodes {
+            let follows = matches!(
+                node.operator,
+                RowOperator::Softmax
+                    | RowOperator::MaxPool
+                    | RowOperator::AveragePool { .. }
+                    | RowOperator::Channels { .. }
+                    | RowOperator::Upsample { .. }
+                    | RowOperator::Clamp
+            );
+            if ranges[node.output].is_none() {
+                let range = ranges[node.inputs[0]].filter(|_| follows);
+                ranges[node.output] = Some(range.ok_or_else(|| CompileError::PartlyQuantized(node.name.clone()))?);
+            }
+        }
+        Ok(ranges.into_iter().map(|range| range.unwrap_or_default().into()).collect())
     }
 
     /// Quantizes, schedules and writes the plan.

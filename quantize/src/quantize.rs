@@ -4,7 +4,8 @@ use crate::lower::{RowGraph, RowNode, RowOperator};
 use crate::pack::{self, Channels};
 use crate::qgraph::{Constants, QGraph, QStep, QValue};
 use crate::schedule::geometry;
-use residua::operators::{OPERATORS, depthwise_scratch_words, windows};
+use residua::operators::geometry::Geometry;
+use residua::operators::{Depthwise3, OPERATORS, depthwise_scratch_words, windows};
 use residua::plan::format::{NONE, NONE_16, StepRecord};
 use residua::requantize::HIGH_WORD_SHIFT;
 use residua_models::graph::PixelSource;
@@ -88,7 +89,7 @@ fn activations(rows: &RowGraph, statistics: &[Statistics]) -> Vec<QValue> {
         .iter()
         .zip(statistics)
         .map(|(value, seen)| {
-            let (scale, zero_point) = asymmetric(seen.range);
+            let (scale, zero_point) = value.quantization.unwrap_or_else(|| asymmetric(seen.range));
             QValue { name: value.name.clone(), shape: value.shape, scale, zero_point }
         })
         .collect();
@@ -124,6 +125,18 @@ pub fn asymmetric([min, max]: [f32; 2]) -> (f32, i8) {
     (scale, zero_point as i8)
 }
 
+/// The scale of weights that are whole multiples of one number already, as those of a quantized model are.
+fn exact_scale(kernel: &[f32], largest: f32) -> Option<f64> {
+    // Few weights would be multiples of something by chance, which does no harm.
+    let is_whole = |scale: f64| {
+        kernel.iter().all(|&w| {
+            let q = f64::from(w) / scale;
+            (q - q.round()).abs() < 1e-3
+        })
+    };
+    (largest > 0.0).then(|| (1..=127).rev().map(|q| f64::from(largest) / f64::from(q)).find(|&s| is_whole(s)))?
+}
+
 /// The code of an operator, by its name in the runtime's table.
 pub(crate) fn code(name: &str) -> u8 {
     OPERATORS.iter().find(|(_, n)| *n == name).map_or(0, |(code, _)| *code)
@@ -154,6 +167,27 @@ impl Quantizer<'_> {
 
     fn output(&self) -> &QValue {
         &self.values[self.node.output]
+    }
+
+    /// Shapes and window of a node that does not upsample.
+    fn window_geometry(&self) -> Geometry {
+        let ([rows_in, columns_in, channels_in], [rows_out, columns_out, channels_out]) =
+            (self.input().shape, self.output().shape);
+        let window = &self.node.window;
+        let pair = |[rows, columns]: [usize; 2]| [rows as u32, columns as u32];
+        Geometry {
+            rows_in: rows_in as u32,
+            columns_in: columns_in as u32,
+            channels_in,
+            rows_out: rows_out as u32,
+            columns_out: columns_out as u32,
+            channels_out,
+            kernel: window.kernel,
+            stride: pair(window.strides),
+            upsampling: 1,
+            dilation: pair(window.dilations),
+            pad: pair([window.pads[0], window.pads[1]]),
+        }
     }
 
     fn scale_error(&self, reason: impl Into<String>) -> QuantizeError {
@@ -229,6 +263,7 @@ impl Quantizer<'_> {
             pad_left: small("padding", window.pads[1])?,
             min,
             max,
+            reserved: 0,
             first_parameter: form.parameters[0],
             second_parameter: form.parameters[1],
             weights: NONE,
@@ -280,11 +315,17 @@ impl Quantizer<'_> {
         };
         let point = window.kernel == [1, 1] && !window.is_padded();
         if groups > 1 && groups == channels_in && bias.len() == channels_in {
-            let constants = Constants { weights: pack::taps(&channels), padding, ..Constants::default() };
-            let shift = HIGH_WORD_SHIFT;
+            let nine = Depthwise3::fits(&self.window_geometry());
+            let constants = if nine {
+                let uniform = vec![self.input().zero_point; channels_in];
+                let weights = pack::nines(&channels, if padding.is_empty() { &uniform } else { &padding });
+                Constants { weights, ..Constants::default() }
+            } else {
+                Constants { weights: pack::taps(&channels), padding, ..Constants::default() }
+            };
             return Ok(Form {
-                operator: "Depthwise",
-                shift,
+                operator: if nine { "Depthwise3" } else { "Depthwise" },
+                shift: HIGH_WORD_SHIFT,
                 parameters: [0; 2],
                 constants,
                 sums: 0,
@@ -314,7 +355,7 @@ impl Quantizer<'_> {
             let largest = kernel.iter().fold(0f32, |m, w| m.max(w.abs()));
             // A channel with tiny weights and a large bias gives up weight precision, which it does not need.
             let least = (f64::from(bias.abs()) / (input_scale * MAX_BIAS)).max(1e-30);
-            let mut scale = (f64::from(largest) / 127.0).max(least);
+            let mut scale = exact_scale(kernel, largest).unwrap_or(f64::from(largest) / 127.0).max(least);
             let (q, folded) = loop {
                 let q: Vec<i8> =
                     kernel.iter().map(|&w| (f64::from(w) / scale).round().clamp(-127.0, 127.0) as i8).collect();
@@ -515,6 +556,7 @@ mod tests {
         for name in [
             "Convolution",
             "Depthwise",
+            "Depthwise3",
             "Pointwise",
             "Dense",
             "Add",

@@ -78,6 +78,7 @@ fn layout(graph: &QGraph, schedule: &Schedule, extras: &Extras, output: u32, sum
             last_segment,
             head: schedule.heads[index].unwrap_or(NONE),
             wake: schedule.wakes[index].unwrap_or(NONE_16),
+            reserved: 0,
         };
         push(&mut values, ValueRecord::LEN, |b| record.write(b));
     }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use residua::engine::Engine;
 use residua::plan::format::{HeaderRecord, STRUCTURE_START};
 use residua::plan::{Checksum, Plan, PlanError, state_len};
+use residua_harness::{HarnessError, Options, Target};
 use residua_models::function::Function;
 use residua_models::graph::{PixelSource, ValueId, Window};
 use residua_quantize::aligned::AlignedBytes;
@@ -48,7 +49,13 @@ struct Builder {
 impl Builder {
     fn value(&mut self, shape: [usize; 3]) -> usize {
         let index = self.graph.values.len();
-        self.graph.values.push(RowValue { name: format!("v{index}"), shape, source: ValueId(index), strides: [0; 3] });
+        self.graph.values.push(RowValue {
+            name: format!("v{index}"),
+            shape,
+            source: ValueId(index),
+            strides: [0; 3],
+            quantization: None,
+        });
         index
     }
 
@@ -194,7 +201,7 @@ impl Builder {
         match self.random.below(14) {
             0 => {
                 let window = self.window(shape);
-                let outputs = 1 + self.random.below(6);
+                let outputs = 1 + self.random.below(12);
                 self.convolution(input, outputs, window, 1)
             }
             1 => {
@@ -203,7 +210,7 @@ impl Builder {
             }
             2 => {
                 let window = Window { kernel: [1; 2], strides: [1; 2], dilations: [1; 2], pads: [0; 4] };
-                let outputs = 1 + self.random.below(6);
+                let outputs = 1 + self.random.below(12);
                 self.convolution(input, outputs, window, 1)
             }
             3 => self.pool(input),
@@ -369,6 +376,29 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
         prop_assert!(Plan::load(&bytes).and_then(|p| p.verify_constants()).is_err());
+    }
+}
+
+/// The kernels of each instruction set compute what the host does.
+#[test]
+fn emulated_cores_equal_the_host() {
+    residua_harness::install().unwrap();
+    let options = Options { all_operators: true, ..Options::default() };
+    for seed in 0..20 {
+        let graph = random_graph(seed, 8);
+        let bytes = write(&graph, &schedule(&graph), &Extras::default()).unwrap();
+        let plan = Plan::load(&bytes).unwrap();
+        let input = input(&plan, seed);
+        let (mut arena, mut expected) = (AlignedBytes::zeroed(plan.arena_len()), vec![0; plan.output().len()]);
+        Engine::new(plan, &mut arena).unwrap().run(&input, &mut expected).unwrap();
+        for &target in Target::ALL {
+            match residua_harness::run(target, &bytes, std::slice::from_ref(&input), &options) {
+                Ok(on_core) => assert_eq!(on_core.outputs, [&expected[..]], "seed {seed} on {target}"),
+                // The smallest boards do not take every graph.
+                Err(HarnessError::NoMemory { .. } | HarnessError::TooLarge { .. }) => {}
+                Err(error) => panic!("seed {seed} on {target}: {error}"),
+            }
+        }
     }
 }
 

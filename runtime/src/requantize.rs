@@ -65,6 +65,27 @@ impl Requantizer {
         let rounded = acc.wrapping_add(self.half as i32) >> (self.shift & 31);
         rounded.saturating_add(self.zero_point).clamp(self.min, self.max.max(self.min)) as i8
     }
+
+    /// [`Requantizer::round_shift`] up to [`Requantizer::restrict`].
+    pub fn unrestricted(&self) -> Shifter {
+        Shifter { half: self.half as i32, shift: self.shift & 31, zero_point: self.zero_point }
+    }
+}
+
+/// `clamp(zero_point + round_half_up(acc / 2^shift))` over the whole int8 range, for `|acc| < 2^30` and `shift ≤ 30`.
+#[derive(Clone, Copy, Debug)]
+pub struct Shifter {
+    half: i32,
+    shift: u32,
+    zero_point: i32,
+}
+
+impl Shifter {
+    /// Maps an accumulator.
+    #[inline(always)]
+    pub fn apply(&self, acc: i32) -> i8 {
+        (acc.wrapping_add(self.half) >> (self.shift & 31)).wrapping_add(self.zero_point).clamp(-128, 127) as i8
+    }
 }
 
 /// Shift of the requantizations that [`high_word`] computes.
@@ -110,9 +131,10 @@ mod tests {
         }
 
         #[test]
-        fn round_shift_is_apply_with_one(acc in -(1i32 << 29)..(1i32 << 29), shift in 1u8..=30, zp in -128i32..=127) {
+        fn a_shifter_is_apply_with_one(acc in -(1i32 << 29)..(1i32 << 29), shift in 1u8..=30, zp in -128i32..=127) {
             let r = Requantizer::new(shift, zp, -128, 127).unwrap();
             prop_assert_eq!(r.round_shift(acc), r.apply(acc, 1));
+            prop_assert_eq!(r.unrestricted().apply(acc), r.apply(acc, 1));
         }
     }
 

@@ -16,6 +16,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     fs::copy(board.join("memory.x"), out.join("memory.x"))?;
+    // Names of interrupt handlers: none.
+    fs::write(out.join("device.x"), "")?;
     println!("cargo:rustc-link-search={}", out.display());
     println!("cargo:rustc-link-arg-bins=-Tlink.x");
     println!("cargo:rustc-link-arg-bins=-Tdefmt.x");

@@ -5,7 +5,7 @@ use super::{Array, DataError};
 /// The elements of an array in the order of the shape that a model declares (batch first).
 ///
 /// Dimensions of size 1 make no difference. Channels may be first in one and last in the other; where a shape leaves open
-/// which axis holds the channels, a smallest one does.
+/// which axis holds the channels, a smallest one does. A declared shape of one axis takes any shape of as many elements.
 ///
 /// ```
 /// # use residua_models::data::{Array, arrange};
@@ -27,6 +27,12 @@ pub fn arrange(array: Array, declared: &[usize]) -> Result<Vec<f32>, DataError> 
         if let Some([rows, columns]) = rotation(&view(found), image, view) {
             return Ok(transpose(&array.values, rows, columns));
         }
+    }
+    // A model that declares one axis takes tensors flattened.
+    if let [length] = *image
+        && array.values.len() == length
+    {
+        return Ok(array.values);
     }
     Err(DataError::Shape { found: array.shape, declared: declared.to_vec() })
 }

@@ -29,11 +29,13 @@ pub(super) struct Constant {
     pub(super) name: String,
     pub(super) shape: Vec<usize>,
     pub(super) elements: Elements,
+    /// Type in the file, if it was read from there.
+    pub(super) datatype: Option<DataType>,
 }
 
 impl Constant {
     pub(super) fn new(name: impl Into<String>, shape: Vec<usize>, elements: Elements) -> Constant {
-        Constant { name: name.into(), shape, elements }
+        Constant { name: name.into(), shape, elements, datatype: None }
     }
 
     /// Elements as floats; integers are converted.
@@ -106,7 +108,7 @@ impl Constant {
         if elements.len() != count {
             return fail(format!("dimensions {:?} need {count} elements, the data has {}", proto.dims, elements.len()));
         }
-        Ok(Constant { name: name.to_string(), shape, elements })
+        Ok(Constant { name: name.to_string(), shape, elements, datatype: Some(datatype) })
     }
 }
 

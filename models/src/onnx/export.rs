@@ -125,6 +125,18 @@ impl Exporter<'_> {
                 self.push(node.operator.name(), &node.name, &[&input, &second], &output, vec![]);
             }
             Operator::Function(function) => self.function(&node.name, function, &input, &output),
+            Operator::Quantize { scale, zero_point } => {
+                let (codes, name) = (format!("{output}/codes"), format!("{output}/zero_point"));
+                let scale = self.constant(&output, "scale", &[], &[*scale]);
+                self.constants.push(TensorProto {
+                    name: name.clone(),
+                    data_type: DataType::Int8 as i32,
+                    raw_data: zero_point.to_le_bytes().to_vec(),
+                    ..TensorProto::default()
+                });
+                self.push("QuantizeLinear", &codes, &[&input, &scale, &name], &codes, vec![]);
+                self.push("DequantizeLinear", &node.name, &[&codes, &scale, &name], &output, vec![]);
+            }
             Operator::Concat { axis } => {
                 let inputs: Vec<String> = node.inputs.iter().map(|i| self.names[i.0].clone()).collect();
                 let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
@@ -223,6 +235,10 @@ impl Exporter<'_> {
                 let [scale, offset] = [("scale", *scale), ("offset", *offset)].map(|(w, n)| scalar(self, w, n));
                 self.push("Mul", &scaled, &[input, &scale], &scaled, vec![]);
                 self.push("Add", name, &[&scaled, &offset], output, vec![]);
+            }
+            Function::Clamp { min, max } => {
+                let [min, max] = [("min", *min), ("max", *max)].map(|(w, n)| scalar(self, w, n));
+                self.push("Clip", name, &[input, &min, &max], output, vec![]);
             }
             Function::Step { threshold } => {
                 let (threshold, greater) = (scalar(self, "threshold", *threshold), format!("{output}/greater"));

@@ -6,10 +6,14 @@
 mod affine_backward;
 mod affine_down;
 mod affine_forward;
+mod affine_of_tokens;
+mod fuse_functions;
 mod identity;
 mod merge_affines;
 mod merge_clamps;
+mod merge_padding;
 mod merge_reshapes;
+mod merge_transposes;
 #[cfg(test)]
 mod testing;
 
@@ -28,11 +32,15 @@ pub struct Rule {
 pub const RULES: &[Rule] = &[
     Rule { name: "remove identity", apply: identity::apply },
     Rule { name: "merge reshapes", apply: merge_reshapes::apply },
+    Rule { name: "merge transposes", apply: merge_transposes::apply },
     Rule { name: "merge clamps", apply: merge_clamps::apply },
     Rule { name: "merge affines", apply: merge_affines::apply },
     Rule { name: "fold affine into the layer before", apply: affine_backward::apply },
+    Rule { name: "fold affine into the dense layer before", apply: affine_of_tokens::apply },
     Rule { name: "move affine behind pooling", apply: affine_down::apply },
     Rule { name: "fold affine into the layers behind", apply: affine_forward::apply },
+    Rule { name: "fuse functions", apply: fuse_functions::apply },
+    Rule { name: "merge padding", apply: merge_padding::apply },
 ];
 
 /// One rewrite that was done.

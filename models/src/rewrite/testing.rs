@@ -27,6 +27,10 @@ impl Sketch {
         self.push(Operator::Add, vec![self.last, other], None)
     }
 
+    pub fn multiply(&mut self, other: ValueId) -> ValueId {
+        self.push(Operator::Multiply, vec![self.last, other], None)
+    }
+
     pub fn reshape(&mut self, shape: Vec<usize>) -> ValueId {
         self.push(Operator::Reshape, vec![self.last], Some(shape))
     }

@@ -165,7 +165,7 @@ fn weights(operator: &Operator<'_>, geometry: &Geometry, groups: u16) -> u64 {
     let (inputs, outputs) = (geometry.channels_in as u64, geometry.channels_out as u64);
     match operator {
         Operator::Convolution(_) => taps * (inputs / u64::from(groups.max(1))) * outputs,
-        Operator::Depthwise(_) => taps * outputs,
+        Operator::Depthwise(_) | Operator::Depthwise3(_) => taps * outputs,
         Operator::Pointwise(_) => inputs * outputs,
         Operator::Dense(_) => u64::from(geometry.rows_in) * u64::from(geometry.columns_in) * inputs * outputs,
         _ => 0,

@@ -65,31 +65,23 @@ impl Layout {
         self.0.len() == other.0.len() && dims.into_iter().all(|(d, (a, b))| !condition(d) || a == b)
     }
 
+    /// Whether this is `[1, channels, rows and columns]`.
+    pub fn is_pixels_of_channels(&self) -> bool {
+        self.0 == [vec![], vec![Axis::Channel], vec![Axis::Row, Axis::Column]]
+    }
+
     /// Whether a dimension is the channels and no other axis.
     pub fn is_channel(&self, dimension: usize) -> bool {
         self.0.get(dimension).is_some_and(|d| d.iter().all(|&a| a == Axis::Channel))
     }
 
-    /// Rows, columns, channels of a value of this shape.
-    pub fn sizes(&self, shape: &[usize]) -> [usize; 3] {
+    /// Rows, columns, channels of a value of this shape; axes that share a dimension are as long as they are in `like`.
+    pub fn sizes(&self, shape: &[usize], like: [usize; 3]) -> [usize; 3] {
         let size = |axis: Axis| {
-            let dims = self.0.iter().zip(shape).filter(|(d, _)| d.contains(&axis));
-            dims.map(|(_, &s)| s).product::<usize>().max(1)
+            let mut dims = self.0.iter().zip(shape).filter(|(d, _)| d.contains(&axis));
+            dims.next().map_or(1, |(d, &size)| if d.len() == 1 { size } else { like[axis as usize] })
         };
         [size(Axis::Row), size(Axis::Column), size(Axis::Channel)]
-    }
-
-    /// Strides of rows, columns, channels in a value of this shape, in elements; only for layouts of one axis a dimension.
-    pub fn strides(&self, shape: &[usize]) -> [usize; 3] {
-        let mut strides = [0; 3];
-        let mut stride = 1;
-        for (axes, &size) in self.0.iter().zip(shape).rev() {
-            for axis in axes {
-                strides[*axis as usize] = stride;
-            }
-            stride *= size;
-        }
-        strides
     }
 
     /// Strides of rows, columns, channels in a value's elements, for a layout of several axes a dimension too; `sizes` are
@@ -163,8 +155,26 @@ pub(super) fn dense_weights(layout: &Layout, input: &RowValue, weight: &Tensor) 
     Some((out, true))
 }
 
-/// The layout of a graph input: what the first operator that cares makes of it.
-pub(super) fn of_input(graph: &Graph, input: ValueId) -> Layout {
+/// The layout of a graph input, and its rows, columns and channels where they share dimensions: what the first operator that
+/// cares makes of it.
+pub(super) fn of_input(graph: &Graph, input: ValueId) -> (Layout, [usize; 3]) {
+    // An input that is only taken apart is laid out as its parts, whose elements come in the same order.
+    if let [reader] = graph.consumers(input)[..]
+        && graph.nodes[reader].operator == Operator::Reshape
+    {
+        let parts = graph.nodes[reader].output;
+        let (shape, whole) = (&graph.value(parts).shape, &graph.value(input).shape);
+        if let (&[1, _], 3..) = (whole.as_slice(), shape.len()) {
+            let layout = of_value(graph, parts);
+            let like = layout.sizes(shape, [1; 3]);
+            let axes = layout.0.concat().into_iter().filter(|&axis| like[axis as usize] > 1).collect();
+            return (Layout(vec![vec![], axes]), like);
+        }
+    }
+    (of_value(graph, input), [1; 3])
+}
+
+fn of_value(graph: &Graph, input: ValueId) -> Layout {
     let shape = &graph.value(input).shape;
     let dims: Vec<Vec<usize>> =
         shape.iter().enumerate().map(|(d, &size)| if size > 1 { vec![d] } else { vec![] }).collect();

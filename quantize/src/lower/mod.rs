@@ -5,7 +5,7 @@ mod layout;
 
 use layout::{Axis, Layout};
 use residua_models::function::Function;
-use residua_models::graph::{Graph, Node, Operator, PixelSource, ValueId, Window};
+use residua_models::graph::{Graph, Node, Operator, PixelSource, Tensor, ValueId, Window};
 
 /// A model whose form the row engine cannot run.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -34,6 +34,8 @@ pub struct RowValue {
     pub source: ValueId,
     /// Where element `[row, column, channel]` lies in the graph value: strides of the three axes.
     pub strides: [usize; 3],
+    /// Scale and zero point, where the model says them.
+    pub quantization: Option<(f32, i8)>,
 }
 
 impl RowValue {
@@ -211,8 +213,8 @@ pub fn lower(graph: &Graph) -> Result<RowGraph, Vec<LowerError>> {
     let [input] = graph.inputs[..] else {
         return Err(vec![error(&graph.name, "the model has several inputs", "one input")]);
     };
-    let place = layout::of_input(graph, input);
-    lowering.rows.input = lowering.add_value(input, place);
+    let (place, like) = layout::of_input(graph, input);
+    lowering.rows.input = lowering.add_value(input, place, like);
     for node in &graph.nodes {
         if let Err(e) = lowering.node(node) {
             errors.push(e);
@@ -252,14 +254,13 @@ struct Lowering<'g> {
 }
 
 impl Lowering<'_> {
-    fn add_value(&mut self, source: ValueId, layout: Layout) -> usize {
+    /// Adds the rows of a graph value; `like` are rows, columns and channels of what it is computed from, which tell how axes
+    /// share a dimension.
+    fn add_value(&mut self, source: ValueId, layout: Layout, like: [usize; 3]) -> usize {
         let value = self.graph.value(source);
-        self.rows.values.push(RowValue {
-            name: value.name.clone(),
-            shape: layout.sizes(&value.shape),
-            source,
-            strides: layout.strides(&value.shape),
-        });
+        let shape = layout.sizes(&value.shape, like);
+        let strides = layout.axis_strides(shape);
+        self.rows.values.push(RowValue { name: value.name.clone(), shape, source, strides, quantization: None });
         let index = self.rows.values.len() - 1;
         self.places[source.0] = Some(Place { value: index, layout, poisoned: false });
         index
@@ -303,6 +304,11 @@ impl Lowering<'_> {
                 };
                 self.push(node, operator, &[first.value], *window, Layout::image());
             }
+            Operator::Dense { weight, bias } if first.layout.is_pixels_of_channels() => {
+                self.tokens(node, weight, bias, &first).ok_or_else(|| {
+                    fail("the pixels are mixed into another shape", "as many outputs as pixels of a square image")
+                })?;
+            }
             Operator::Dense { weight, bias } => {
                 let Some((weights, flat)) =
                     layout::dense_weights(&first.layout, &self.rows.values[first.value], weight)
@@ -337,6 +343,14 @@ impl Lowering<'_> {
             Operator::Multiply => self.pair(node, &places, |_| RowOperator::Multiply).map_err(|e| fail(e, PAIR))?,
             Operator::Function(function) => {
                 self.push(node, RowOperator::Function(function.clone()), &[first.value], POINT, first.layout);
+            }
+            Operator::Quantize { scale, zero_point } => {
+                if !self.join_quantization(node, &first, (*scale, *zero_point)) {
+                    self.push(node, RowOperator::Clamp, &[first.value], POINT, first.layout);
+                    if let Some(value) = self.rows.values.last_mut() {
+                        value.quantization = Some((*scale, *zero_point));
+                    }
+                }
             }
             Operator::Concat { axis } => {
                 if places.iter().any(|p| p.layout != first.layout || !p.layout.is_channel(*axis)) {
@@ -373,6 +387,12 @@ impl Lowering<'_> {
                     self.push(node, RowOperator::Clamp, &[first.value], POINT, first.layout);
                     self.rows.nodes[index].clamp = [*min, *max];
                 }
+            }
+            Operator::AveragePool { window, count_include_pad } if self.is_whole(node, window, &first) => {
+                let operator = RowOperator::AveragePool { count_include_pad: *count_include_pad };
+                let [rows, columns, _] = self.rows.values[first.value].shape;
+                let window = Window { kernel: [rows, columns], ..POINT };
+                self.push(node, operator, &[first.value], window, Layout::image());
             }
             Operator::MaxPool { window } if image() => {
                 self.push(node, RowOperator::MaxPool, &[first.value], *window, Layout::image());
@@ -436,6 +456,36 @@ impl Lowering<'_> {
         Ok(())
     }
 
+    /// Whether a window covers all pixels, however rows and columns are spread over the tensor's axes.
+    fn is_whole(&self, node: &Node, window: &Window, input: &Place) -> bool {
+        let shape = &self.graph.value(node.inputs[0]).shape;
+        !window.is_padded() && shape.get(2..) == Some(&window.kernel[..]) && input.layout.is_channel(1)
+    }
+
+    /// A dense layer over the pixels of each channel: a convolution of the whole image whose groups are the channels, and
+    /// which share their weights; then its outputs become pixels again.
+    fn tokens(&mut self, node: &Node, weight: &Tensor, bias: &[f32], input: &Place) -> Option<()> {
+        let [rows, columns, channels] = self.rows.values[input.value].shape;
+        let pixels = rows * columns;
+        if rows != columns || weight.shape != [pixels, pixels] {
+            return None;
+        }
+        let window = Window { kernel: [rows, columns], ..POINT };
+        let (weights, bias) = (weight.data.repeat(channels), bias.repeat(channels));
+        let operator = RowOperator::Convolution { weights, bias, groups: channels, pad_value: None };
+        self.push(node, operator, &[input.value], window, input.layout.clone());
+        let mixed = self.rows.values.len() - 1;
+        self.rows.values[mixed].shape = [1, 1, channels * pixels];
+        self.rows.values[mixed].strides = [0, 0, 1];
+        let operator = RowOperator::Upsample { factor: rows, source: PixelSource::ColumnFirst };
+        self.push(node, operator, &[mixed], POINT, input.layout.clone());
+        let shape = [rows, columns, channels];
+        if let Some(output) = self.rows.values.last_mut() {
+            (output.shape, output.strides) = (shape, input.layout.axis_strides(shape));
+        }
+        Some(())
+    }
+
     /// Concatenation, two at a time: what has come together before the last is a prefix of the output's channels.
     fn concat(&mut self, node: &Node, places: &[Place]) {
         let layout = places[0].layout.clone();
@@ -454,6 +504,41 @@ impl Lowering<'_> {
     /// The node's output is its input under another name.
     fn alias(&mut self, node: &Node, place: Place, layout: Layout) {
         self.places[node.output.0] = Some(Place { layout, ..place });
+    }
+
+    /// Gives a value the scale and zero point that the model says, if nothing reads it otherwise or it has them already.
+    fn join_quantization(&mut self, node: &Node, place: &Place, quantization: (f32, i8)) -> bool {
+        let source = node.inputs[0];
+        let value = &self.rows.values[place.value];
+        let free = value.quantization.is_none() && self.only_read_as(value.source, source);
+        if !free && value.quantization != Some(quantization) {
+            return false;
+        }
+        let value = &mut self.rows.values[place.value];
+        value.quantization = Some(quantization);
+        if free && value.source == source {
+            value.source = node.output;
+        }
+        self.places[node.output.0] = Some(place.clone());
+        true
+    }
+
+    /// Whether a value is read by one node alone, and that under another name, after changes of layout.
+    fn only_read_as(&self, value: ValueId, name: ValueId) -> bool {
+        let mut at = name;
+        loop {
+            if self.graph.consumers(at).len() != 1 || self.graph.outputs.contains(&at) {
+                return false;
+            }
+            if at == value {
+                return true;
+            }
+            let Some(producer) = self.graph.producer(at).map(|n| &self.graph.nodes[n]) else { return false };
+            if !matches!(producer.operator, Operator::Transpose { .. } | Operator::Reshape) {
+                return false;
+            }
+            at = producer.inputs[0];
+        }
     }
 
     /// Lets the producer of a value clamp it, if nothing else reads it unclamped.
@@ -476,7 +561,8 @@ impl Lowering<'_> {
     }
 
     fn push(&mut self, node: &Node, operator: RowOperator, inputs: &[usize], window: Window, layout: Layout) {
-        let output = self.add_value(node.output, layout);
+        let like = self.rows.values[inputs[0]].shape;
+        let output = self.add_value(node.output, layout, like);
         self.rows.nodes.push(RowNode {
             name: node.name.clone(),
             operator,

@@ -1,5 +1,6 @@
 //! Weights, biases and multipliers in the order in which the kernels read them.
 
+use residua::kernels::nines::Nine;
 use residua::kernels::packed::{PackedMatrix, pack};
 use residua::kernels::taps::{PackedTaps, pack_taps};
 use residua::requantize::HIGH_WORD_SHIFT;
@@ -61,6 +62,19 @@ pub fn taps(channels: &Channels) -> Vec<u8> {
     let packed = pack_taps(&channels.weights, &channels.biases, &multipliers(&channels.factors), &mut words);
     debug_assert!(packed.is_some(), "lengths match");
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+/// The packed kernels of a depthwise convolution of 3×3 taps with the value of each channel in padding, as plan bytes.
+pub fn nines(channels: &Channels, padding: &[i8]) -> Vec<u8> {
+    let kernels = channels.weights.as_chunks::<3>().0.as_chunks::<3>().0;
+    let numbers = channels.biases.iter().zip(multipliers(&channels.factors)).zip(padding);
+    let kernels = kernels.iter().zip(numbers).map(|(&weights, ((&bias, multiplier), &padding))| Nine {
+        bias,
+        multiplier,
+        weights,
+        padding,
+    });
+    kernels.flat_map(|kernel| kernel.pack()).flat_map(u32::to_le_bytes).collect()
 }
 
 fn multipliers(factors: &[f64]) -> Vec<i32> {

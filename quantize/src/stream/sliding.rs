@@ -129,6 +129,7 @@ mod tests {
             shape: [rows, 1, 2],
             source: ValueId(index),
             strides: [0; 3],
+            quantization: None,
         };
         let rows = [rows].into_iter().chain(nodes.iter().map(|node| node.3));
         let values: Vec<RowValue> = rows.enumerate().map(value).collect();

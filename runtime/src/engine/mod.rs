@@ -17,8 +17,8 @@ pub use self_test::SelfTestFailure;
 
 use crate::operators::geometry::step_of;
 use crate::operators::rows::{Around, RowWindow, Rows};
-use crate::operators::{Operator, RowOperator};
-use crate::plan::format::{NONE, StepRecord, ValueRecord};
+use crate::operators::{Context, Operator, RowOperator};
+use crate::plan::format::{NONE, ValueRecord};
 use crate::plan::{Plan, optional};
 use observer::Sink;
 use state::State;
@@ -76,7 +76,9 @@ impl core::error::Error for EngineError {}
 #[derive(Debug)]
 pub struct Engine<'p, 'a> {
     plan: Plan<'p>,
-    arena: &'a mut [u8],
+    state: State<'a>,
+    /// The arena behind the counters.
+    memory: &'a mut [u8],
     segment: u16,
 }
 
@@ -91,7 +93,8 @@ impl<'p, 'a> Engine<'p, 'a> {
             return Err(EngineError::ArenaMisaligned);
         }
         let arena = arena.get_mut(..needed).ok_or(EngineError::ArenaTooSmall { needed, given })?;
-        let mut engine = Self { plan, arena, segment: 0 };
+        let (counters, memory) = split_at(arena, plan.state_len());
+        let mut engine = Self { plan, state: State::new(counters, plan.value_count()), memory, segment: 0 };
         engine.reset();
         Ok(engine)
     }
@@ -103,7 +106,7 @@ impl<'p, 'a> Engine<'p, 'a> {
 
     /// Goes back to the start of an input.
     pub fn reset(&mut self) {
-        self.state().clear();
+        self.state.clear();
         self.segment = 0;
     }
 
@@ -129,12 +132,12 @@ impl<'p, 'a> Engine<'p, 'a> {
     pub fn push_with(&mut self, fill: impl FnOnce(&mut [i8]), observer: &mut impl Observer) -> Result<(), EngineError> {
         let index = self.plan.input_value();
         let value = self.plan.value(index).unwrap_or_default();
-        let row = self.state().produced(index);
+        let row = self.state.produced(index);
         if row >= value.rows {
             return Err(EngineError::InputEnded);
         }
         fill(self.slot(&value, row));
-        self.state().count_produced(index);
+        self.state.count_produced(index);
         let first = self.settle(index, None, observer);
         self.cascade(first, observer);
         Ok(())
@@ -167,14 +170,13 @@ impl<'p, 'a> Engine<'p, 'a> {
     /// Runs steps until none can go on; `candidate` is the last step that may be ready.
     fn cascade(&mut self, mut candidate: Option<u16>, observer: &mut impl Observer) {
         loop {
-            let current = candidate.and_then(|index| Some((index, self.plan.step(index)?)));
-            match current.filter(|(_, step)| step.segment >= self.segment) {
-                Some((index, step)) if self.is_ready(index, &step) => {
-                    if self.run_step(index, &step, None, observer) {
-                        candidate = self.settle(step.output, candidate, observer);
+            match candidate.filter(|&index| self.segment_of(index) >= Some(self.segment)) {
+                Some(index) if self.is_ready(index) => {
+                    if self.run_step(index, None, observer) {
+                        candidate = self.settle(index.saturating_add(1), candidate, observer);
                     }
                 }
-                Some((index, _)) => candidate = index.checked_sub(1),
+                Some(index) => candidate = index.checked_sub(1),
                 None if self.next_segment() => candidate = self.plan.step_count().checked_sub(1),
                 None => return,
             }
@@ -190,10 +192,9 @@ impl<'p, 'a> Engine<'p, 'a> {
             if record.head == NONE {
                 return candidate;
             }
-            let newest = self.state().produced(value).checked_sub(1);
-            let reader = self.plan.step(value).filter(|step| self.is_ready(value, step));
-            let emitted = reader.is_some_and(|step| self.run_step(value, &step, newest, observer));
-            self.retire(&record, newest);
+            let newest = self.state.produced(value).checked_sub(1);
+            let emitted = self.is_ready(value) && self.run_step(value, newest, observer);
+            self.retire(value, newest);
             if !emitted {
                 return candidate;
             }
@@ -202,12 +203,14 @@ impl<'p, 'a> Engine<'p, 'a> {
     }
 
     /// Moves a row from a value's head to its ring.
-    fn retire(&mut self, value: &ValueRecord, row: Option<u32>) {
+    fn retire(&mut self, value: u16, row: Option<u32>) {
+        let Some(value) = self.plan.value_in_place(value) else { return };
         let Some(slot) = row.and_then(|r| r.checked_rem(value.ring)) else { return };
         let len = row_len(value);
-        let (below, above) =
-            split_at(self.arena, (value.offset as usize).wrapping_add((slot as usize).wrapping_mul(len)));
-        let start = value.head as usize;
+        let base = self.plan.state_len();
+        let to = (value.offset as usize).wrapping_add((slot as usize).wrapping_mul(len));
+        let (below, above) = split_at(self.memory, to.saturating_sub(base));
+        let start = (value.head as usize).saturating_sub(base);
         if let (Some(from), Some(to)) = (below.get(start..start.wrapping_add(len)), above.get_mut(..len)) {
             to.copy_from_slice(from);
         }
@@ -216,25 +219,31 @@ impl<'p, 'a> Engine<'p, 'a> {
     /// Goes on to the next segment, if there is one and the whole input has been pushed.
     fn next_segment(&mut self) -> bool {
         let input = self.plan.input_value();
-        let complete = self.plan.value(input).is_some_and(|v| self.state().produced(input) >= v.rows);
-        let last = self.plan.step_count().checked_sub(1).and_then(|index| self.plan.step(index));
-        let more = complete && last.is_some_and(|step| step.segment > self.segment);
+        let complete = self.plan.value_in_place(input).is_some_and(|v| self.state.produced(input) >= v.rows);
+        let last = self.plan.step_count().checked_sub(1).and_then(|index| self.segment_of(index));
+        let more = complete && last > Some(self.segment);
         if more {
             self.segment = self.segment.saturating_add(1);
         }
         more
     }
 
+    /// The segment of a step.
+    fn segment_of(&self, index: u16) -> Option<u16> {
+        self.plan.step_in_place(index).map(|step| step.segment)
+    }
+
     /// Whether a step of the current segment has the rows that its next row needs.
-    fn is_ready(&mut self, index: u16, step: &StepRecord) -> bool {
-        if step.segment != self.segment {
+    #[inline(never)]
+    fn is_ready(&mut self, index: u16) -> bool {
+        let Some(step) = self.plan.step_in_place(index).filter(|step| step.segment == self.segment) else {
             return false;
-        }
-        let rows = |value: u16| self.plan.value(value).map_or(0, |v| v.rows);
+        };
+        let rows = |value: u16| self.plan.value_in_place(value).map_or(0, |v| v.rows);
         let (rows_in, rows_out) = (rows(step.input), rows(step.output));
         // A second input of one row serves all rows.
         let second = optional(step.second).map(|value| (value, rows(value).saturating_sub(1)));
-        let state = self.state();
+        let state = &self.state;
         let y = state.produced(step.output);
         if y >= rows_out {
             return false;
@@ -254,44 +263,34 @@ impl<'p, 'a> Engine<'p, 'a> {
     /// Computes one output row, or takes one input row into the sums; true if a row was emitted. `newest` is the row that
     /// lies in the head of the value before the step.
     #[inline(never)]
-    fn run_step(&mut self, index: u16, step: &StepRecord, newest: Option<u32>, observer: &mut impl Observer) -> bool {
-        let (Some(operator), Some(output)) = (self.plan.operator(index), self.plan.value(step.output)) else {
-            return false;
-        };
-        let operator = operator.as_row_operator();
-        let y = self.state().produced(step.output);
+    fn run_step(&mut self, index: u16, newest: Option<u32>, observer: &mut impl Observer) -> bool {
+        let (plan, value) = (self.plan, index.saturating_add(1));
+        let Some(context) = Context::of(&plan, index) else { return false };
+        let y = self.state.produced(value);
         observer.step_begins(index);
-        let emitted = if operator.sums() == 0 {
-            self.emit(index, step, operator, &output, newest);
-            true
-        } else {
-            self.accumulate(index, step, operator, &output, newest)
-        };
+        let mut emitted = false;
+        let decoded = Operator::with(&context, &mut |operator| {
+            emitted = if operator.sums() == 0 {
+                self.emit(&context, y, operator, newest);
+                true
+            } else {
+                self.accumulate(&context, y, operator, newest)
+            };
+        });
+        debug_assert!(decoded.is_ok(), "checked when the plan was loaded");
         observer.step_ends(index);
         if emitted {
-            self.state().count_produced(step.output);
-            observer.row(index, step.output, y, self.slot(&output, y));
+            self.state.count_produced(value);
+            observer.row(index, value, y, self.slot(context.output, y));
         }
         emitted
     }
 
-    // Kept out of the cascade, so that its locals are not on the stack twice.
-    #[inline(never)]
-    fn emit(
-        &mut self,
-        index: u16,
-        step: &StepRecord,
-        operator: &dyn RowOperator,
-        output: &ValueRecord,
-        newest: Option<u32>,
-    ) {
-        let y = self.state().produced(step.output);
-        let Some(input) = self.plan.value(step.input) else { return };
-        let second = optional(step.second).and_then(|v| self.plan.value(v));
-        let in_head = |value| newest.filter(|_| value == index);
-        let (_, rest) = split_at(self.arena, self.plan.state_len());
+    fn emit(&mut self, context: &Context<'_, '_>, y: u32, operator: &dyn RowOperator, newest: Option<u32>) {
+        let Context { index, step, input, second, output, .. } = context;
+        let in_head = |value| newest.filter(|_| value == *index);
         let scratch_len = operator.scratch_words().wrapping_mul(4);
-        let (scratch, rest) = split_at(rest, scratch_len);
+        let (scratch, rest) = split_at(self.memory, scratch_len);
         let low_start = self.plan.state_len().wrapping_add(scratch_len);
         let start = slot_start(output, y);
         let (low, rest) = split_at(rest, start.saturating_sub(low_start));
@@ -299,8 +298,8 @@ impl<'p, 'a> Engine<'p, 'a> {
         let arena = Around { low, low_start, high, high_start: start.wrapping_add(out.len()) };
         let geometry = operator.geometry();
         let window = RowWindow {
-            input: Rows::new(arena, &input, in_head(step.input)),
-            second: second.map(|v| Rows::new(arena, &v, in_head(step.second))),
+            input: Rows::new(arena, input, in_head(step.input)),
+            second: second.map(|v| Rows::new(arena, v, in_head(step.second))),
             row: y,
             first: geometry.first_row(y),
             dilation: geometry.dilation[0],
@@ -309,41 +308,40 @@ impl<'p, 'a> Engine<'p, 'a> {
         operator.row(&window, scratch, bytemuck::must_cast_slice_mut(out));
     }
 
-    /// Takes the next input row into the sums; true if that completed the next output row.
+    /// Takes the next input row into the sums; true if that completed output row `y`.
     #[inline(never)]
     fn accumulate(
         &mut self,
-        index: u16,
-        step: &StepRecord,
+        context: &Context<'_, '_>,
+        y: u32,
         operator: &dyn RowOperator,
-        output: &ValueRecord,
         newest: Option<u32>,
     ) -> bool {
-        let y = self.state().produced(step.output);
-        let Some(input) = self.plan.value(step.input) else { return false };
+        let Context { index, step, input, output, .. } = context;
         let geometry = operator.geometry();
-        let r = self.state().consumed(index);
-        self.state().count_consumed(index);
+        let r = self.state.consumed(*index);
+        self.state.count_consumed(*index);
         let tap = i64::from(r).wrapping_sub(geometry.first_row(y));
         let Ok(tap) = usize::try_from(tap) else { return false };
+        let base = self.plan.state_len();
         let start = step.scratch as usize;
-        let (low, rest) = split_at(self.arena, start);
+        let (low, rest) = split_at(self.memory, start.saturating_sub(base));
         let (sums, high) = split_at(rest, operator.sums().wrapping_mul(4));
-        let arena = Around { low, low_start: 0, high, high_start: start.wrapping_add(sums.len()) };
+        let arena = Around { low, low_start: base, high, high_start: start.wrapping_add(sums.len()) };
         let sums: &mut [i32] = bytemuck::try_cast_slice_mut(sums).unwrap_or(&mut []);
         if i64::from(r) == geometry.first_row(y).max(0) {
             sums.fill(0);
         }
-        if let Some(row) = Rows::new(arena, &input, newest.filter(|_| step.input == index)).get(r.into()) {
+        if let Some(row) = Rows::new(arena, input, newest.filter(|_| step.input == *index)).get(r.into()) {
             operator.accumulate(tap, row, sums);
         }
         if geometry.last_row(y) != Some(r) {
             return false;
         }
         let slot = slot_start(output, y);
-        let (low, rest) = split_at(self.arena, slot);
+        let (low, rest) = split_at(self.memory, slot.saturating_sub(base));
         let (out, high) = split_at(rest, row_len(output));
-        let arena = Around { low, low_start: 0, high, high_start: slot.wrapping_add(out.len()) };
+        let arena = Around { low, low_start: base, high, high_start: slot.wrapping_add(out.len()) };
         let sums = arena.bytes(start, operator.sums().wrapping_mul(4)).unwrap_or(&[]);
         let sums = bytemuck::try_cast_slice(sums).unwrap_or(&[]);
         operator.finish(y, sums, bytemuck::must_cast_slice_mut(out));
@@ -352,15 +350,9 @@ impl<'p, 'a> Engine<'p, 'a> {
 
     /// The place where row `r` of a value is written.
     fn slot(&mut self, value: &ValueRecord, r: u32) -> &mut [i8] {
-        let (_, rest) = split_at(self.arena, slot_start(value, r));
+        let (_, rest) = split_at(self.memory, slot_start(value, r).saturating_sub(self.plan.state_len()));
         let (slot, _) = split_at(rest, row_len(value));
         bytemuck::must_cast_slice_mut(slot)
-    }
-
-    fn state(&mut self) -> State<'_> {
-        let len = self.plan.state_len();
-        let (state, _) = split_at(self.arena, len);
-        State::new(state, self.plan.value_count())
     }
 }
 

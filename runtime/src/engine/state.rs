@@ -1,6 +1,7 @@
 //! The engine's row counters, which live at the arena's start.
 
 /// Rows written of each value and rows taken in by each step.
+#[derive(Debug)]
 pub(super) struct State<'a> {
     counters: &'a mut [u32],
     values: usize,
@@ -16,6 +17,7 @@ impl<'a> State<'a> {
     }
 
     /// Rows written of a value since the input began.
+    #[inline]
     pub fn produced(&self, value: u16) -> u32 {
         self.counters.get(usize::from(value)).copied().unwrap_or(0)
     }
@@ -25,6 +27,7 @@ impl<'a> State<'a> {
     }
 
     /// Rows that an accumulating step has taken in.
+    #[inline]
     pub fn consumed(&self, step: u16) -> u32 {
         self.counters.get(self.values.wrapping_add(step.into())).copied().unwrap_or(u32::MAX)
     }

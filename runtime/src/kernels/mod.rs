@@ -3,35 +3,85 @@
 //! | folder | cores |
 //! |---|---|
 //! | [`portable`] | any; also the twin that the host tests, element for element what the others compute |
-//! | `dsp` | Armv7E-M and Armv8-M with the DSP extension (SMLAD, SXTB16, SMMLAR) |
+//! | `assembly` | what those below have in common |
+//! | `rv32` | RV32IM |
+//! | `thumb` | Armv7-M and Armv8-M with the main extension |
+//! | `v7m` | those without the DSP extension |
+//! | `dsp` | Armv7E-M and Armv8-M with the DSP extension (SMLSDX, SXTB16, SMMLAR) |
 //!
-//! # Four products, three instructions
+//! # Four products, two instructions
 //!
-//! A word of packed weights holds two signed 16-bit lanes `256·w1 + w0` and `256·w3 + w2`; its low bytes alone, sign
-//! extended, are `w0` and `w2` ([`packed`]). Four activations are expanded once for all output channels ([`expand`]) to
-//! two words: the odd ones `a1, a3`, and `b = 256·a0 + 127 − a1`, `256·a2 + 127 − a3`, which span exactly an int16. Then
+//! Two weights share a 16-bit lane `W = 256·w + v`, two activations another, `X = 256·x + y`. With the low bytes alone
 //!
 //! ```text
-//! (256·w1 + w0)·a1 + w0·b  =  256·(w1·a1 + w0·a0) + 127·w0
+//! W·y − v·X  =  256·(w·y − v·x)
 //! ```
 //!
-//! and the last term, known when the weights are, is taken off the bias. So two dual multiply-accumulates and one lane
-//! extension do four products, where sign extension of both halves would take two. Accumulators carry 8 fraction bits; the
-//! high word of their product with a multiplier of 24 fraction bits is the output. All arithmetic wraps at 32 bits, the same
-//! on every core; the compiler proves that it does not.
+//! since the products of the low bytes cancel. A word holds two lanes, and a dual multiply-subtract with exchange (SMLSDX)
+//! takes `W·y` of one and `−W·y` of the other; so two of them do four products, and one lane extension each gives the low
+//! bytes. Signs and order of the weights in a word ([`packed`]) are such that all four are added. Activations are as they
+//! lie in memory but for an offset of 128 on every other one, so that the low byte of a lane is unsigned ([`expand`]); what
+//! the offset adds is known when the weights are, and taken off the bias. Accumulators carry 8 fraction bits; the high word
+//! of their product with a multiplier of 24 fraction bits is the output. All arithmetic wraps at 32 bits, the same on every
+//! core; the compiler proves that it does not.
 
+#[cfg(any(residua_thumb, residua_rv32))]
+mod assembly;
 #[cfg(residua_dsp)]
 mod dsp;
+pub mod nines;
 pub mod packed;
 pub mod portable;
+#[cfg(residua_rv32)]
+mod rv32;
 pub mod taps;
+#[cfg(residua_thumb)]
+mod thumb;
+#[cfg(all(residua_thumb, not(residua_dsp)))]
+mod v7m;
 
 pub(crate) use portable::accumulate;
 
+#[cfg(any(residua_thumb, residua_rv32))]
+pub(crate) use assembly::{depthwise3, multiply, multiply_one};
 #[cfg(residua_dsp)]
-pub(crate) use dsp::{depthwise, expand, multiply, multiply_one};
+pub(crate) use dsp::depthwise;
 #[cfg(not(residua_dsp))]
-pub(crate) use portable::{depthwise, expand, multiply, multiply_one};
+pub(crate) use portable::depthwise;
+#[cfg(not(any(residua_thumb, residua_rv32)))]
+pub(crate) use portable::{depthwise3, multiply, multiply_one};
+#[cfg(not(residua_thumb))]
+pub(crate) use portable::{expand, gather};
+#[cfg(residua_thumb)]
+pub(crate) use thumb::{expand, gather};
+
+/// Runs of `len` elements, each `pitch` elements behind the one before.
+#[derive(Clone, Copy, Debug)]
+pub struct Runs<'a> {
+    /// From the first run on.
+    pub elements: &'a [i8],
+    /// Elements of a run.
+    pub len: usize,
+    /// Elements from the start of a run to that of the next.
+    pub pitch: usize,
+    /// Number of runs.
+    pub count: usize,
+}
+
+impl<'a> Runs<'a> {
+    /// A run; what is missing behind the last element is left out.
+    fn get(&self, index: usize) -> &'a [i8] {
+        let rest = self.elements.get(index.wrapping_mul(self.pitch)..).unwrap_or(&[]);
+        rest.get(..self.len).unwrap_or(rest)
+    }
+
+    /// Whether all elements are there.
+    #[cfg(residua_thumb)]
+    fn complete(&self) -> bool {
+        let last = self.count.saturating_sub(1).checked_mul(self.pitch);
+        last.and_then(|last| last.checked_add(self.len)).is_some_and(|end| end <= self.elements.len())
+    }
+}
 
 /// Where a matrix product writes, and its requantization.
 #[derive(Debug)]

@@ -4,12 +4,14 @@
 //!
 //! | words | what |
 //! |---|---|
-//! | 2 | initial accumulator of each channel: `256·bias − 127·Σ w[even k]` |
-//! | 2 a step of four inputs | weights of each channel: lanes `256·w1 + w0`, `256·w3 + w2`; zeros behind the last input |
+//! | 2 | initial accumulator of each channel: `256·bias − 128·256·Σ w[even k]` |
+//! | 2 a step of four inputs | weights of each channel: lanes `256·w2 − w3`, `w1 − 256·w0`; zeros behind the last input |
 //! | 2 | multiplier of each channel |
 
 /// Words of a run beside its weights.
 const FRAME: usize = 4;
+/// What a weight for an even input adds to the accumulator, since that activation is read with an offset of 128.
+const EVEN_OFFSET: i32 = 128 << 8;
 
 /// Checked length: any content is harmless.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +71,7 @@ impl<'p> PackedMatrix<'p> {
         let init = run.init.get(channel & 1).copied().unwrap_or(0);
         (0..self.steps.wrapping_mul(4))
             .step_by(2)
-            .fold(init, |acc, k| acc.wrapping_add(i32::from(self.weight(channel, k)).wrapping_mul(127)))
+            .fold(init, |acc, k| acc.wrapping_add(i32::from(self.weight(channel, k)).wrapping_mul(EVEN_OFFSET)))
             >> 8
     }
 
@@ -81,9 +83,16 @@ impl<'p> PackedMatrix<'p> {
     /// The weight of a channel for input `k`.
     pub fn weight(&self, channel: usize, k: usize) -> i8 {
         let word = self.run(channel).and_then(|run| run.weights.get((k >> 2).wrapping_mul(2) | (channel & 1)).copied());
-        let lane = (word.unwrap_or(0) >> (((k & 2) as u32) << 3)) as i16;
-        let even = lane as i8;
-        if k & 1 == 0 { even } else { (lane.wrapping_sub(even.into()) >> 8) as i8 }
+        let word = word.unwrap_or(0);
+        let lane = (if k & 2 == 0 { word >> 16 } else { word }) as i16;
+        let low = lane as i8;
+        let high = (lane.wrapping_sub(low.into()) >> 8) as i8;
+        match k & 3 {
+            0 => high.wrapping_neg(),
+            1 => low,
+            2 => high,
+            _ => low.wrapping_neg(),
+        }
     }
 }
 
@@ -128,12 +137,12 @@ pub fn pack(weights: &[i8], biases: &[i32], multipliers: &[i32], out: &mut [u32]
             let kernel = weights.get(channel.checked_mul(fan_in)?..).and_then(|w| w.get(..fan_in)).unwrap_or(&[]);
             let even = kernel.iter().step_by(2).fold(0i32, |sum, &w| sum.wrapping_add(w.into()));
             let bias = biases.get(channel).copied().unwrap_or(0);
-            *init = bias.wrapping_mul(256).wrapping_sub(even.wrapping_mul(127)) as u32;
+            *init = bias.wrapping_mul(256).wrapping_sub(even.wrapping_mul(EVEN_OFFSET)) as u32;
             *last = multipliers.get(channel).copied().unwrap_or(0) as u32;
             let fours = kernel.chunks(4).map(|four| {
-                let lane = |k: usize| four.get(k).copied().map_or(0, i16::from);
-                let pair = |k: usize| u32::from((lane(k | 1).wrapping_mul(256)).wrapping_add(lane(k)) as u16);
-                pair(0) | pair(2) << 16
+                let weight = |k: usize| four.get(k).copied().map_or(0, i16::from);
+                let lane = |high: i16, low: i16| u32::from(high.wrapping_mul(256).wrapping_add(low) as u16);
+                lane(weight(2), weight(3).wrapping_neg()) | lane(weight(0).wrapping_neg(), weight(1)) << 16
             });
             packed.iter_mut().skip(which).step_by(2).zip(fours).for_each(|(to, from)| *to = from);
         }

@@ -24,6 +24,7 @@ pub struct Add {
 
 impl Add {
     /// An add over the geometry's shapes; `None` unless it is elementwise and both multipliers lie in `−2^21..=2^21`.
+    #[inline(always)]
     pub fn new(
         geometry: Geometry,
         pairing: Pairing,
@@ -41,10 +42,11 @@ impl Add {
         })
     }
 
-    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
+    #[inline(never)]
+    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         let second = context.second.ok_or(PlanError::Geometry(context.index))?;
-        let pairing = Pairing::of(&context.input, &second).ok_or(PlanError::Geometry(context.index))?;
+        let pairing = Pairing::of(context.input, second).ok_or(PlanError::Geometry(context.index))?;
         let wrong = PlanError::Requantization(context.index);
         if context.step.shift > 30 {
             return Err(wrong);
@@ -64,11 +66,13 @@ impl RowOperator for Add {
         let [za, zb] = self.zero_points;
         let [ma, mb] = self.multipliers;
         let first = window.tap(0).unwrap_or(&[]);
+        let zero = za.wrapping_mul(ma).wrapping_add(zb.wrapping_mul(mb)).wrapping_neg();
+        let requantizer = self.requantizer.unrestricted();
         self.pairing.for_each(first, window.second(), out, |a, b| {
-            let a = i32::from(a).wrapping_sub(za).wrapping_mul(ma);
-            let b = i32::from(b).wrapping_sub(zb).wrapping_mul(mb);
-            self.requantizer.round_shift(a.wrapping_add(b))
+            let a = i32::from(a).wrapping_mul(ma).wrapping_add(zero);
+            requantizer.apply(i32::from(b).wrapping_mul(mb).wrapping_add(a))
         });
+        self.requantizer.restrict(out);
     }
 
     fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8]) {

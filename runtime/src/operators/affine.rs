@@ -40,7 +40,8 @@ impl<'p> Affine<'p> {
         sound.then_some(Self { geometry, offsets, multipliers, requantizer })
     }
 
-    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
+    #[inline(never)]
+    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         context.single()?;
         let constants = PlanError::Constants(context.index);

@@ -22,7 +22,8 @@ impl<'p> AveragePool<'p> {
         (geometry.channels_in == geometry.channels_out).then_some(Self { geometry, mean })
     }
 
-    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
+    #[inline(never)]
+    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         let mean = Mean::decode(context, &geometry)?;
         Self::new(geometry, mean).ok_or(PlanError::Geometry(context.index))

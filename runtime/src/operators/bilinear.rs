@@ -47,7 +47,8 @@ impl Bilinear {
         sound.then_some(Self { geometry, zero_point, multiplier, requantizer })
     }
 
-    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
+    #[inline(never)]
+    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         context.single()?;
         let geometry = context.geometry()?;
         let (zero_point, multiplier) = (context.input.zero_point.into(), context.step.first_parameter);

@@ -20,7 +20,8 @@ impl Channels {
         geometry.is_elementwise().then_some(Self { geometry, start, zero_point })
     }
 
-    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
+    #[inline(never)]
+    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         context.single()?;
         fits(context.input.zero_point == context.output.zero_point, context.index)?;
         let zero_point = context.input.zero_point as i8;

@@ -43,7 +43,8 @@ impl Concat {
         sound.then_some(Self { geometry, zero_points, multipliers, requantizer, same })
     }
 
-    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
+    #[inline(never)]
+    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         let second = context.second.ok_or(PlanError::Geometry(context.index))?;
         let channels = usize::from(second.channels).checked_add(geometry.channels_in);

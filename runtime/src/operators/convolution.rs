@@ -37,6 +37,7 @@ impl<'p> Convolution<'p> {
     }
 
     /// A convolution of `groups` groups over the geometry's shapes; `None` where sizes do not match.
+    #[inline(always)]
     pub fn new(
         geometry: Geometry,
         groups: usize,
@@ -52,7 +53,8 @@ impl<'p> Convolution<'p> {
         (sound && whole).then_some(Self { geometry, inputs, outputs, words, words_per_group, requantizer, padding })
     }
 
-    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
+    #[inline(never)]
+    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         let groups = usize::from(context.step.groups);
         let words = context.packed(Self::words(&geometry, groups))?;

@@ -25,6 +25,7 @@ impl<'p> Dense<'p> {
     }
 
     /// A dense layer over the geometry's shapes; `None` where sizes do not match.
+    #[inline(always)]
     pub fn new(geometry: Geometry, words: &'p [u32], requantizer: Requantizer) -> Option<Self> {
         let whole = geometry.kernel == [geometry.rows_in as usize, geometry.columns_in as usize];
         let one = geometry.rows_out == 1 && geometry.columns_out == 1 && geometry.pad == [0, 0];
@@ -33,7 +34,8 @@ impl<'p> Dense<'p> {
         sound.then_some(Self { geometry, matrix, requantizer })
     }
 
-    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
+    #[inline(never)]
+    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         context.single()?;
         fits(geometry.rows_out == 1, context.index)?;

@@ -27,6 +27,7 @@ pub fn depthwise_scratch_words(geometry: &Geometry) -> usize {
 
 impl<'p> Depthwise<'p> {
     /// A depthwise convolution over the geometry's shapes; `None` where sizes do not match.
+    #[inline(always)]
     pub fn new(geometry: Geometry, words: &'p [u32], requantizer: Requantizer, padding: Padding<'p>) -> Option<Self> {
         let sound = geometry.channels_in == geometry.channels_out && requantizer.is_high_word();
         let packed = PackedTaps::new(words, Self::taps(&geometry)?, geometry.channels_in)?;
@@ -37,7 +38,8 @@ impl<'p> Depthwise<'p> {
         geometry.kernel[0].checked_mul(geometry.kernel[1])
     }
 
-    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
+    #[inline(never)]
+    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         let len = Self::taps(&geometry).and_then(|taps| PackedTaps::len(taps, geometry.channels_in));
         let words = context.packed(len)?;

@@ -3,6 +3,7 @@
 use super::rows::{RowWindow, Rows};
 use crate::plan::PlanError;
 use crate::plan::format::{StepRecord, ValueRecord};
+use core::ops::Range;
 
 /// Shapes of a step's input and output and the window between them; all sizes fit in 32 bits by construction.
 ///
@@ -36,6 +37,7 @@ pub struct Geometry {
 
 impl Geometry {
     /// The geometry of a step, or `None` where a size is zero or the window never touches the padded input.
+    #[inline]
     pub(crate) fn of(step: &StepRecord, input: &ValueRecord, output: &ValueRecord) -> Option<Self> {
         let geometry = Self {
             rows_in: input.rows,
@@ -121,6 +123,17 @@ impl Geometry {
         let [_, pad] = self.pad;
         let start = (x as i64).wrapping_mul(stride.into()).wrapping_sub(pad.into());
         start.wrapping_add((k as i64).wrapping_mul(dilation.into()))
+    }
+
+    /// Output columns whose first `taps` taps all lie inside the row.
+    pub fn columns_inside(&self, taps: usize) -> Range<usize> {
+        let ([_, stride], [_, pad], [_, dilation]) = (self.stride, self.pad, self.dilation);
+        let (stride, pad) = (stride as usize, pad as usize);
+        let span = taps.saturating_sub(1).wrapping_mul(dilation as usize);
+        let start = pad.wrapping_add(stride).wrapping_sub(1).checked_div(stride).unwrap_or(0);
+        let last = (self.columns_in as usize).wrapping_add(pad).checked_sub(span.wrapping_add(1));
+        let end = last.and_then(|last| last.checked_div(stride)).map_or(0, |last| last.wrapping_add(1));
+        start..end.min(self.columns_out as usize)
     }
 
     /// The window of output row `y` over a whole input tensor (and a whole second one).

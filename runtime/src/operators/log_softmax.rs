@@ -41,7 +41,8 @@ impl<'p> LogSoftmax<'p> {
         sound.then_some(Self { geometry, exponentials, multipliers, requantizer })
     }
 
-    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
+    #[inline(never)]
+    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         context.single()?;
         let table = context.plan.constants_u16(context.step.weights, 256);

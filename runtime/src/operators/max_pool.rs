@@ -18,7 +18,8 @@ impl MaxPool {
         (geometry.channels_in == geometry.channels_out).then_some(Self { geometry })
     }
 
-    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
+    #[inline(never)]
+    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         context.single()?;
         let same = context.input.scale == context.output.scale && context.input.zero_point == context.output.zero_point;

@@ -21,6 +21,7 @@ pub struct Mean<'p> {
 
 impl<'p> Mean<'p> {
     /// A mean; `None` unless all multipliers are positive and there is one, or one for each of `taps`.
+    #[inline(always)]
     pub fn new(multipliers: &'p [i32], taps: usize, zero_point: i32, requantizer: Requantizer) -> Option<Self> {
         let count = multipliers.len();
         let sound = (count == 1 || count == taps) && taps <= MAX_TAPS && multipliers.iter().all(|&m| m > 0);
@@ -28,7 +29,8 @@ impl<'p> Mean<'p> {
     }
 
     /// The mean of a step over windows of the geometry's kernel; the step's first parameter is the number of multipliers.
-    pub(crate) fn decode(context: &Context<'p>, geometry: &Geometry) -> Result<Self, PlanError> {
+    #[inline(never)]
+    pub(crate) fn decode(context: &Context<'_, 'p>, geometry: &Geometry) -> Result<Self, PlanError> {
         fits(geometry.channels_in == geometry.channels_out, context.index)?;
         context.single()?;
         let constants = PlanError::Constants(context.index);

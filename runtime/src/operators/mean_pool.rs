@@ -15,13 +15,15 @@ pub struct MeanPool<'p> {
 
 impl<'p> MeanPool<'p> {
     /// Pooling over the geometry's shapes; `None` where channels differ or windows overlap in rows.
+    #[inline(always)]
     pub fn new(geometry: Geometry, mean: Mean<'p>) -> Option<Self> {
         let apart = geometry.rows_out == 1 || u64::from(geometry.stride[0]) >= geometry.span();
         let sound = geometry.channels_in == geometry.channels_out && apart && geometry.dilation == [1, 1];
         sound.then_some(Self { geometry, mean })
     }
 
-    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
+    #[inline(never)]
+    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         let mean = Mean::decode(context, &geometry)?;
         Self::new(geometry, mean).ok_or(PlanError::Geometry(context.index))

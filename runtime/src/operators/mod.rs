@@ -13,6 +13,7 @@ mod concat;
 mod convolution;
 mod dense;
 mod depthwise;
+mod depthwise3;
 pub mod geometry;
 mod log_softmax;
 mod max_pool;
@@ -39,6 +40,7 @@ pub use concat::Concat;
 pub use convolution::Convolution;
 pub use dense::Dense;
 pub use depthwise::{Depthwise, depthwise_scratch_words};
+pub use depthwise3::Depthwise3;
 pub use log_softmax::LogSoftmax;
 pub use max_pool::MaxPool;
 pub use mean::Mean;
@@ -124,6 +126,17 @@ macro_rules! operators {
                 }
             }
 
+            /// Decodes the operator of a step, checks it, and hands it to `work`.
+            pub(crate) fn with(
+                context: &Context<'_, 'p>,
+                work: &mut dyn FnMut(&dyn RowOperator),
+            ) -> Result<(), PlanError> {
+                match context.step.operator {
+                    $( #[cfg(feature = $feature)] $code => hand(<$type>::decode, context, work), )*
+                    code => Err(PlanError::UnknownOperator(context.index, code)),
+                }
+            }
+
             /// Whether the operator of a code carries sums from input row to input row.
             pub(crate) fn accumulates(code: u8) -> bool {
                 match code { $( #[cfg(feature = $feature)] $code => operators!(@ $drive), )* _ => false }
@@ -192,51 +205,79 @@ operators! {
     16 "LogSoftmax" "log-softmax" LogSoftmax window LogSoftmax<'p>,
     /// More rows and columns, interpolated.
     17 "Bilinear" "bilinear" Bilinear window Bilinear,
+    /// One kernel of 3×3 taps per channel.
+    18 "Depthwise3" "depthwise3" Depthwise3 window Depthwise3<'p>,
 }
 
-impl Operator<'_> {
-    /// Bytes of sums that the operator needs in the arena.
-    pub(crate) fn sums_len(&self) -> usize {
-        self.as_row_operator().sums().saturating_mul(4)
+/// Decodes an operator on a stack frame of its own: that of none of the others is added.
+#[inline(never)]
+fn hand<'p, T: RowOperator>(
+    decode: impl FnOnce(&Context<'_, 'p>) -> Result<T, PlanError>,
+    context: &Context<'_, 'p>,
+    work: &mut dyn FnMut(&dyn RowOperator),
+) -> Result<(), PlanError> {
+    match &decode(context) {
+        Ok(operator) => {
+            work(operator);
+            Ok(())
+        }
+        Err(error) => Err(*error),
     }
+}
 
-    /// Bytes of scratch that the operator needs in the arena while it computes a row.
-    pub(crate) fn scratch_len(&self) -> usize {
-        self.as_row_operator().scratch_words().saturating_mul(4)
-    }
-
+/// What an operator needs of the arena.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Needs {
+    /// Bytes of sums.
+    pub sums_len: usize,
+    /// Bytes of scratch while it computes a row.
+    pub scratch_len: usize,
     /// Rows of the input that one output row needs at once.
-    pub(crate) fn window_rows(&self) -> u64 {
-        let operator = self.as_row_operator();
-        let window = if operator.sums() > 0 { 1 } else { operator.geometry().span() };
-        window.min(operator.geometry().rows_in.into())
+    pub window_rows: u64,
+}
+
+impl Needs {
+    /// Those of step `index`, whose operator is checked.
+    pub fn of(plan: &Plan<'_>, index: u16) -> Result<Self, PlanError> {
+        let context = Context::of(plan, index).ok_or(PlanError::Order(index))?;
+        let mut needs = Self::default();
+        Operator::with(&context, &mut |operator| {
+            let window = if operator.sums() > 0 { 1 } else { operator.geometry().span() };
+            needs = Self {
+                sums_len: operator.sums().saturating_mul(4),
+                scratch_len: operator.scratch_words().saturating_mul(4),
+                window_rows: window.min(operator.geometry().rows_in.into()),
+            };
+        })?;
+        Ok(needs)
     }
 }
 
 /// What an operator is decoded from.
-pub(crate) struct Context<'p> {
-    pub plan: Plan<'p>,
+pub(crate) struct Context<'c, 'p> {
+    pub plan: &'c Plan<'p>,
     pub index: u16,
-    pub step: StepRecord,
-    pub input: ValueRecord,
-    pub second: Option<ValueRecord>,
-    pub output: ValueRecord,
+    pub step: &'p StepRecord,
+    pub input: &'p ValueRecord,
+    pub second: Option<&'p ValueRecord>,
+    pub output: &'p ValueRecord,
 }
 
-impl<'p> Context<'p> {
-    fn of(plan: &Plan<'p>, index: u16) -> Option<Self> {
-        let step = plan.step(index)?;
+impl<'c, 'p> Context<'c, 'p> {
+    /// The context of a step, or `None` where there is no such step or value.
+    pub fn of(plan: &'c Plan<'p>, index: u16) -> Option<Self> {
+        let step = plan.step_in_place(index)?;
         let second = match optional(step.second) {
-            Some(second) => Some(plan.value(second)?),
+            Some(second) => Some(plan.value_in_place(second)?),
             None => None,
         };
-        let (input, output) = (plan.value(step.input)?, plan.value(step.output)?);
-        Some(Self { plan: *plan, index, step, input, second, output })
+        let (input, output) = (plan.value_in_place(step.input)?, plan.value_in_place(step.output)?);
+        Some(Self { plan, index, step, input, second, output })
     }
 
     /// The step's geometry.
     fn geometry(&self) -> Result<Geometry, PlanError> {
-        Geometry::of(&self.step, &self.input, &self.output).ok_or(PlanError::Geometry(self.index))
+        Geometry::of(self.step, self.input, self.output).ok_or(PlanError::Geometry(self.index))
     }
 
     /// The geometry of an operator that maps pixels one to one.

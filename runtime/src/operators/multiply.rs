@@ -31,10 +31,11 @@ impl Multiply {
         sound.then_some(Self { geometry, pairing, zero_points, multiplier, requantizer })
     }
 
-    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
+    #[inline(never)]
+    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         let second = context.second.ok_or(PlanError::Geometry(context.index))?;
-        let pairing = Pairing::of(&context.input, &second).ok_or(PlanError::Geometry(context.index))?;
+        let pairing = Pairing::of(context.input, second).ok_or(PlanError::Geometry(context.index))?;
         let zero_points = [context.input.zero_point.into(), second.zero_point.into()];
         Self::new(geometry, pairing, zero_points, context.step.first_parameter, context.requantizer()?)
             .ok_or(PlanError::Requantization(context.index))

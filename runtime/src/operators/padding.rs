@@ -12,7 +12,8 @@ pub struct Padding<'p> {
 
 impl<'p> Padding<'p> {
     /// The padding of a step.
-    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
+    #[inline(never)]
+    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let zero_point = context.input.zero_point.into();
         let offset = context.step.padding;
         if offset == crate::plan::format::NONE {

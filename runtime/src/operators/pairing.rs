@@ -35,28 +35,25 @@ impl Pairing {
     /// Writes `f(a, b)` for each element `a` of a row of the first input.
     #[inline(always)]
     pub(crate) fn for_each(&self, first: &[i8], second: &[i8], out: &mut [i8], f: impl Fn(i8, i8) -> i8) {
+        if self.columns && self.channels {
+            for ((out, &a), &b) in out.iter_mut().zip(first).zip(second) {
+                *out = f(a, b);
+            }
+        } else {
+            self.for_each_of_fewer(first, second, out, &f);
+        }
+    }
+
+    /// [`Pairing::for_each`] where the second input is narrower.
+    #[inline(never)]
+    fn for_each_of_fewer(&self, first: &[i8], second: &[i8], out: &mut [i8], f: &dyn Fn(i8, i8) -> i8) {
         let channels = self.channels_in.max(1);
         let pixels = out.chunks_exact_mut(channels).zip(first.chunks_exact(channels));
-        match (self.columns, self.channels) {
-            (true, true) => {
-                for ((out, &a), &b) in out.iter_mut().zip(first).zip(second) {
-                    *out = f(a, b);
-                }
-            }
-            (false, true) => {
-                for (out, a) in pixels {
-                    for ((out, &a), &b) in out.iter_mut().zip(a).zip(second) {
-                        *out = f(a, b);
-                    }
-                }
-            }
-            (columns, false) => {
-                for (x, (out, a)) in pixels.enumerate() {
-                    let b = second.get(if columns { x } else { 0 }).copied().unwrap_or(0);
-                    for (out, &a) in out.iter_mut().zip(a) {
-                        *out = f(a, b);
-                    }
-                }
+        for (x, (out, a)) in pixels.enumerate() {
+            let x = if self.columns { x } else { 0 };
+            for (c, (out, &a)) in out.iter_mut().zip(a).enumerate() {
+                let at = if self.channels { c } else { x };
+                *out = f(a, second.get(at).copied().unwrap_or(0));
             }
         }
     }

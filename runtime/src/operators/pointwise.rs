@@ -22,6 +22,7 @@ pub struct Pointwise<'p> {
 
 impl<'p> Pointwise<'p> {
     /// A pointwise convolution over the geometry's shapes; `None` where sizes do not match.
+    #[inline(always)]
     pub fn new(geometry: Geometry, words: &'p [u32], requantizer: Requantizer) -> Option<Self> {
         // Without padding the last column read is inside the input: the geometry says so.
         let sound = geometry.kernel == [1, 1] && geometry.pad == [0, 0] && requantizer.is_high_word();
@@ -29,7 +30,8 @@ impl<'p> Pointwise<'p> {
         sound.then_some(Self { geometry, matrix, requantizer })
     }
 
-    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
+    #[inline(never)]
+    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
         context.single()?;
         fits(geometry.span() == 1, context.index)?;

@@ -19,6 +19,7 @@ pub struct Softmax<'p> {
 
 impl<'p> Softmax<'p> {
     /// A softmax over the geometry's shapes; `None` unless it is elementwise with at most 2^14 channels.
+    #[inline(always)]
     pub fn new(geometry: Geometry, exponentials: &'p [u16; 256]) -> Option<Self> {
         let sound = geometry.is_elementwise()
             && geometry.channels_in == geometry.channels_out
@@ -26,7 +27,8 @@ impl<'p> Softmax<'p> {
         sound.then_some(Self { geometry, exponentials })
     }
 
-    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
+    #[inline(never)]
+    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         context.single()?;
         fits(context.output.zero_point == -128, context.index)?;

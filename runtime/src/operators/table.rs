@@ -22,7 +22,8 @@ impl<'p> Table<'p> {
         sound.then_some(Self { geometry, table })
     }
 
-    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
+    #[inline(never)]
+    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         context.single()?;
         let table = context.weights(256)?.first_chunk().ok_or(PlanError::Constants(context.index))?;

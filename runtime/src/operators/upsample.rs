@@ -49,7 +49,8 @@ impl Upsample {
         sound.then_some(Self { geometry, order })
     }
 
-    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
+    #[inline(never)]
+    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         context.single()?;
         let order = Order::of(context.step.first_parameter);
         let same = context.input.zero_point == context.output.zero_point;

@@ -5,10 +5,8 @@ use super::geometry::Geometry;
 use super::padding::Padding;
 use super::rows::RowWindow;
 use crate::kernels::packed::PackedMatrix;
-use crate::kernels::{Output, expand, multiply, multiply_one};
-
-/// Most bytes that the expanded windows of three pixels may take; above, two are taken at once.
-const MAX_EXPANDED: usize = 2048;
+use crate::kernels::{Output, Runs, expand, gather, multiply, multiply_one};
+use core::ops::Range;
 
 /// The windows of a group of input channels.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +20,6 @@ pub(super) struct Windows<'g> {
 
 /// Words of scratch: expanded windows, padding pixel, windows as they are.
 struct Parts {
-    pixels: usize,
     expanded: usize,
     padding: usize,
     plain: usize,
@@ -33,6 +30,16 @@ pub fn scratch_words(geometry: &Geometry, groups: usize) -> usize {
     Windows { geometry, first: 0, inputs: geometry.channels_in.checked_div(groups).unwrap_or(0) }.scratch_words()
 }
 
+/// Output pixels that are taken at once where `columns` are to go. One is left over only where there is but one.
+#[inline(always)]
+fn taken(columns: usize) -> usize {
+    match columns {
+        0 | 1 => 1,
+        2 | 4 => 2,
+        _ => 3,
+    }
+}
+
 impl Windows<'_> {
     /// Products of an output channel.
     pub fn fan_in(&self) -> Option<usize> {
@@ -40,26 +47,23 @@ impl Windows<'_> {
         rows.checked_mul(columns)?.checked_mul(self.inputs)
     }
 
+    /// Whether pieces of windows are whole fours.
+    fn in_fours(&self) -> bool {
+        self.inputs & 3 == 0
+    }
+
     fn parts(&self) -> Parts {
         let steps = self.fan_in().unwrap_or(0).div_ceil(4);
-        let pixels = match self.geometry.columns_out {
-            0 | 1 => 1,
-            2 | 4 => 2,
-            _ if steps.saturating_mul(24) > MAX_EXPANDED => 2,
-            _ => 3,
-        };
-        let odd = self.geometry.columns_out & 1 == 1 && pixels == 2;
-        let fours = self.inputs & 3 == 0;
-        let plain = match (pixels, fours) {
-            (1, true) if self.geometry.kernel == [1, 1] => 0,
-            (1, _) => 1,
-            (_, true) => usize::from(odd),
+        let pixels = taken(self.geometry.columns_out as usize);
+        let single = self.geometry.kernel == [1, 1];
+        let plain = match (pixels, self.in_fours()) {
+            (1, true) => usize::from(!single),
+            (_, true) => 0,
             (pixels, false) => pixels,
         };
         Parts {
-            pixels,
-            expanded: if pixels == 1 { 0 } else { pixels.saturating_mul(steps).saturating_mul(2) },
-            padding: if self.geometry.kernel == [1, 1] { 0 } else { self.inputs.div_ceil(4) },
+            expanded: if pixels == 1 { 0 } else { pixels.saturating_mul(steps) },
+            padding: if single { 0 } else { self.inputs.div_ceil(4) },
             plain: plain.saturating_mul(steps),
         }
     }
@@ -71,6 +75,7 @@ impl Windows<'_> {
     }
 
     /// Multiplies all windows of a row. `out` starts at the group's first output channel.
+    #[inline(never)]
     pub fn multiply(
         &self,
         window: &RowWindow<'_>,
@@ -85,19 +90,24 @@ impl Windows<'_> {
         let pad: &mut [i8] = bytemuck::must_cast_slice_mut(pad);
         padding.fill(self.first, pad);
         let plain: &mut [i8] = bytemuck::must_cast_slice_mut(plain);
-        let source = Source { windows: *self, window, padding: pad };
+        let padding = pad.get(..self.inputs).unwrap_or(&[]);
+        let source = Source::new(*self, window, padding);
         let columns = self.geometry.columns_out as usize;
         let mut x = 0usize;
         while x < columns {
-            let pixels = match columns.wrapping_sub(x) {
-                2 | 4 => parts.pixels.min(2),
-                1 => 1,
-                _ => parts.pixels,
-            };
+            let pixels = taken(columns.wrapping_sub(x));
+            if parts.plain > 0 {
+                source.gather(x, pixels, matrix.steps(), plain);
+            }
             if pixels == 1 {
-                source.multiply_one(x, matrix, plain, &mut out);
+                multiply_one(matrix, if parts.plain > 0 { plain } else { source.pixel(x) }, &mut out);
             } else {
-                source.expand(x, pixels, matrix.steps(), plain, expanded);
+                if parts.plain > 0 {
+                    let len = matrix.steps().wrapping_mul(4);
+                    expand(&Runs { elements: plain, len, pitch: len, count: pixels }, pixels, expanded);
+                } else {
+                    source.expand(x, pixels, expanded);
+                }
                 multiply(pixels, matrix, expanded, &mut out);
             }
             let elements = core::mem::take(&mut out.elements);
@@ -107,102 +117,115 @@ impl Windows<'_> {
     }
 }
 
+/// Kernel rows that are looked up once for an output row.
+const HELD: usize = 4;
+
 /// Where the windows of a row are read from.
 struct Source<'a> {
     windows: Windows<'a>,
     window: &'a RowWindow<'a>,
+    held: [Option<&'a [i8]>; HELD],
     padding: &'a [i8],
+    /// Whether taps side by side lie side by side in the row too.
+    together: bool,
+    /// Output columns whose windows lie inside the row, each kernel row of them in one piece.
+    inside: Range<usize>,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    fn new(windows: Windows<'a>, window: &'a RowWindow<'a>, padding: &'a [i8]) -> Self {
+        let geometry = windows.geometry;
+        let [taps_down, taps_across] = geometry.kernel;
+        let together = windows.inputs == geometry.channels_in && geometry.dilation[1] == 1;
+        let inside = if together { geometry.columns_inside(taps_across) } else { 0..0 };
+        let mut held = [None; HELD];
+        held.iter_mut().enumerate().take(taps_down).for_each(|(ky, row)| *row = window.tap(ky));
+        Self { windows, window, held, padding, together, inside }
+    }
+
+    /// The row under a kernel row; `None` in the padding.
+    #[inline(always)]
+    fn row(&self, ky: usize) -> Option<&'a [i8]> {
+        self.held.get(ky).copied().unwrap_or_else(|| self.window.tap(ky))
+    }
+
+    /// The pixel under a window of one tap.
+    fn pixel(&self, x: usize) -> &'a [i8] {
+        let Windows { geometry, first, inputs } = self.windows;
+        let start = (geometry.column(x, 0) as usize).wrapping_mul(geometry.channels_in).wrapping_add(first);
+        self.row(0).and_then(|row| row.get(start..start.wrapping_add(inputs))).unwrap_or(&[])
+    }
+
     /// Expands the windows of `pixels` output pixels from column `x`.
-    fn expand(&self, x: usize, pixels: usize, steps: usize, plain: &mut [i8], expanded: &mut [u32]) {
-        let mut rest = expanded;
-        let mut emit = |sources: [&[i8]; 3]| {
-            let [first, ..] = sources;
-            let words = (first.len() >> 2).wrapping_mul(pixels.wrapping_mul(2));
-            let (now, later) = core::mem::take(&mut rest).split_at_mut_checked(words).unwrap_or_default();
-            expand(pixels, sources, now);
-            rest = later;
-        };
-        if self.windows.inputs & 3 == 0 {
-            self.segments(x, pixels, &mut emit);
-            return;
-        }
-        let len = steps.wrapping_mul(4);
-        self.gather(x, pixels, len, plain);
-        let mut all = plain.chunks_exact(len.max(1));
-        let mut next = || all.next().unwrap_or(&[]);
-        emit([next(), next(), next()]);
-    }
-
-    /// Multiplies the window of one output pixel.
-    fn multiply_one(&self, x: usize, matrix: &PackedMatrix<'_>, plain: &mut [i8], out: &mut Output<'_>) {
-        if self.windows.geometry.kernel == [1, 1] && self.windows.inputs & 3 == 0 {
-            self.segments(x, 1, &mut |[pixel, ..]| multiply_one(matrix, pixel, out));
-        } else {
-            self.gather(x, 1, matrix.steps().wrapping_mul(4), plain);
-            multiply_one(matrix, plain, out);
-        }
-    }
-
-    /// Copies the windows of `pixels` output pixels to runs of `len` bytes. What is behind a window is multiplied by zero.
-    fn gather(&self, x: usize, pixels: usize, len: usize, plain: &mut [i8]) {
-        let mut at = 0usize;
-        self.segments(x, pixels, &mut |sources| {
-            let mut taken = 0;
-            for (plain, source) in plain.chunks_exact_mut(len.max(1)).zip(sources).take(pixels) {
-                copy(source, plain.get_mut(at..).unwrap_or(&mut []));
-                taken = source.len();
-            }
-            at = at.wrapping_add(taken);
+    #[inline(never)]
+    fn expand(&self, x: usize, pixels: usize, expanded: &mut [u32]) {
+        self.pieces(x, pixels, |pixel, at, runs| {
+            let start = (at >> 2).wrapping_mul(pixels).wrapping_add(pixel);
+            expand(&runs, pixels, expanded.get_mut(start..).unwrap_or(&mut []));
         });
     }
 
-    /// Calls `emit` with the windows of `pixels` output pixels from column `x`, piece by piece in multiplication order; the
-    /// pieces of one call are of one length.
+    /// Copies the windows of `pixels` output pixels to runs of `steps` fours. What is behind a window is multiplied by zero.
     #[inline(never)]
-    fn segments(&self, x: usize, pixels: usize, emit: &mut dyn FnMut([&[i8]; 3])) {
+    fn gather(&self, x: usize, pixels: usize, steps: usize, plain: &mut [i8]) {
+        let len = steps.wrapping_mul(4);
+        self.pieces(x, pixels, |pixel, at, runs| {
+            gather(&runs, len, plain.get_mut(pixel.wrapping_mul(len).wrapping_add(at)..).unwrap_or(&mut []));
+        });
+    }
+
+    /// Calls `place` with the pieces of the windows of `pixels` output pixels from column `x`: the first pixel that they are
+    /// of, position in the windows, a run for each pixel.
+    #[inline(always)]
+    fn pieces(&self, x: usize, pixels: usize, mut place: impl FnMut(usize, usize, Runs<'_>)) {
         let Windows { geometry, first, inputs } = self.windows;
         let [taps_down, taps_across] = geometry.kernel;
+        let ([_, stride], [_, dilation], [_, pad]) = (geometry.stride, geometry.dilation, geometry.pad);
         let channels = geometry.channels_in;
-        let width = i64::from(geometry.columns_in);
-        let last = geometry.column(x.wrapping_add(pixels.wrapping_sub(1)), taps_across.wrapping_sub(1));
-        let inside = geometry.column(x, 0) >= 0 && last < width;
-        let whole = inside && inputs == channels && geometry.dilation[1] == 1;
+        let width = geometry.columns_in as usize;
+        let whole = taps_across.wrapping_mul(inputs);
+        let end = x.wrapping_add(pixels);
+        let from = self.inside.start.clamp(x, end).wrapping_sub(x);
+        let to = self.inside.end.clamp(x, end).wrapping_sub(x).max(from);
+        // Wraps in the padding on the left, to behind the last column.
+        let column = |pixel: usize| x.wrapping_add(pixel).wrapping_mul(stride as usize).wrapping_sub(pad as usize);
+        let mut at = 0usize;
+        let mut step = |pixel, count, at, elements, len| {
+            let pitch = if count > 1 { (stride as usize).wrapping_mul(channels) } else { 0 };
+            place(pixel, at, Runs { elements, len, pitch, count });
+        };
         for ky in 0..taps_down {
-            let row = self.window.tap(ky);
-            let piece = |p: usize, kx: usize, len: usize| {
-                let column = geometry.column(x.wrapping_add(p), kx);
-                let start = (column as usize).wrapping_mul(channels).wrapping_add(first);
-                match row {
-                    Some(row) if (0..width).contains(&column) && p < pixels => {
-                        row.get(start..start.wrapping_add(len)).unwrap_or(&[])
-                    }
-                    _ => self.padding.get(..len).unwrap_or(&[]),
-                }
+            let row = self.row(ky);
+            let tail = |column: usize| {
+                let row = row.filter(|_| column < width)?;
+                row.get(column.wrapping_mul(channels).wrapping_add(first)..)
             };
-            if whole && row.is_some() {
-                let len = taps_across.wrapping_mul(inputs);
-                emit([piece(0, 0, len), piece(1, 0, len), piece(2, 0, len)]);
-                continue;
+            let mut pixel = 0usize;
+            while pixel < pixels {
+                if pixel == from
+                    && to > from
+                    && let Some(elements) = tail(column(from))
+                {
+                    step(pixel, to.wrapping_sub(from), at, elements, whole);
+                    pixel = to;
+                    continue;
+                }
+                let (mut column, mut at, mut taps) = (column(pixel), at, taps_across);
+                while taps > 0 {
+                    let (elements, count) = match tail(column) {
+                        Some(elements) if self.together => (elements, taps.min(width.wrapping_sub(column))),
+                        Some(elements) => (elements, 1),
+                        None => (self.padding, 1),
+                    };
+                    let len = count.wrapping_mul(inputs);
+                    step(pixel, 1, at, elements, len);
+                    column = column.wrapping_add(count.wrapping_mul(dilation as usize));
+                    at = at.wrapping_add(len);
+                    taps = taps.wrapping_sub(count);
+                }
+                pixel = pixel.wrapping_add(1);
             }
-            for kx in 0..taps_across {
-                emit([piece(0, kx, inputs), piece(1, kx, inputs), piece(2, kx, inputs)]);
-            }
+            at = at.wrapping_add(whole);
         }
-    }
-}
-
-/// Copies all of `from`; in words where there is one at least.
-#[inline(always)]
-fn copy(from: &[i8], to: &mut [i8]) {
-    let Some(to) = to.get_mut(..from.len()) else { return };
-    match (from.last_chunk::<4>(), to.last_chunk_mut::<4>()) {
-        (Some(&last), Some(to_last)) => {
-            *to_last = last;
-            to.as_chunks_mut::<4>().0.iter_mut().zip(from.as_chunks::<4>().0).for_each(|(to, from)| *to = *from);
-        }
-        _ => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
     }
 }

@@ -39,10 +39,13 @@ impl Checksum {
     /// Appends bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         let mut crc = self.0;
-        for &byte in bytes {
-            crc ^= u32::from(byte);
-            crc = step(crc);
-            crc = step(crc);
+        let (words, rest) = bytes.as_chunks::<4>();
+        for &word in words {
+            crc ^= u32::from_le_bytes(word);
+            crc = byte(byte(byte(byte(crc))));
+        }
+        for &rest in rest {
+            crc = byte(crc ^ u32::from(rest));
         }
         self.0 = crc;
     }
@@ -58,6 +61,11 @@ impl Checksum {
         sum.update(bytes);
         sum.value()
     }
+}
+
+#[inline(always)]
+fn byte(crc: u32) -> u32 {
+    step(step(crc))
 }
 
 #[inline(always)]

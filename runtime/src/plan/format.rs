@@ -70,7 +70,7 @@ macro_rules! records {
             pub const LEN: usize = 0 $( + size_of::<$t>() )*;
 
             /// Reads the record from the start of `bytes`; `None` if they are too few.
-            #[inline]
+            #[inline(always)]
             pub fn read(bytes: &[u8]) -> Option<Self> {
                 let bytes = bytes.get(..Self::LEN)?;
                 $( let ($field, bytes) = <$t as $crate::plan::format::Scalar>::take(bytes)?; )*
@@ -89,6 +89,9 @@ macro_rules! records {
 }
 
 pub(crate) use records;
+
+#[cfg(target_endian = "big")]
+compile_error!("plans are little-endian and read in place");
 
 records! {
     /// The first bytes of a plan.
@@ -151,6 +154,8 @@ records! {
     /// Rows are held in a ring buffer. A value may have a *head* too, a place for its newest row: step `i` writes a row of
     /// value `i + 1` there, step `i + 1` reads it at once if it can run then, and the row moves to the ring. Heads are live
     /// for these two steps only, so that most of them share the same bytes. A ring of 0 rows keeps nothing but the head.
+    #[derive(bytemuck::Pod, bytemuck::Zeroable)]
+    #[repr(C)]
     ValueRecord {
         /// Number of rows along the stream axis.
         rows: u32,
@@ -178,6 +183,8 @@ records! {
         head: u32,
         /// Last step of the writer's segment that reads the value, or [`NONE_16`].
         wake: u16,
+        /// 0.
+        reserved: u16,
     }
 
     /// The buffers of a segment. Behind the engine's counters, the arena holds the segment's transient bytes (heads, and
@@ -193,6 +200,8 @@ records! {
 
     /// An operator with its inputs, output, geometry and constants. Fields that an operator does not use are 0
     /// (offsets: [`NONE`]).
+    #[derive(bytemuck::Pod, bytemuck::Zeroable)]
+    #[repr(C)]
     StepRecord {
         /// Operator code, see [`crate::operators`].
         operator: u8,
@@ -230,6 +239,8 @@ records! {
         min: i16,
         /// Upper bound of the output (activation).
         max: i16,
+        /// 0.
+        reserved: u16,
         /// First operator-specific number.
         first_parameter: i32,
         /// Second operator-specific number.
@@ -263,7 +274,7 @@ mod tests {
 
     #[test]
     fn documented_sizes() {
-        assert_eq!((HeaderRecord::LEN, ValueRecord::LEN, StepRecord::LEN), (92, 34, 58));
+        assert_eq!((HeaderRecord::LEN, ValueRecord::LEN, StepRecord::LEN), (92, 36, 60));
         assert_eq!((MapRecord::LEN, GoldenRecord::LEN), (6, 12));
     }
 

@@ -4,8 +4,9 @@ use super::format::{
     ALIGNMENT, GoldenRecord, HeaderRecord, MAGIC, NONE, NONE_16, STRUCTURE_START, StepRecord, VERSION, ValueRecord,
 };
 use super::{Checksum, Plan, PlanError, map_record, optional, state_len};
+#[cfg(feature = "front-end")]
 use crate::frontend::FrontEnd;
-use crate::operators::Operator;
+use crate::operators::{Needs, Operator};
 use core::ops::RangeInclusive;
 
 /// Longest row in bytes; keeps all products within a row and its window within 32 bits. Rows themselves may be any number.
@@ -29,12 +30,26 @@ pub(super) fn load(bytes: &[u8]) -> Result<Plan<'_>, PlanError> {
     }
     let constants = bytes.get(header.constants as usize..).ok_or(PlanError::Section)?;
     sections(&header)?;
-    let mut plan = Plan { bytes, header, constants, input: 0, output: 0 };
+    let records = |offset: u32, count: u16, len: usize| {
+        let (_, rest) = bytes.split_at_checked(offset as usize)?;
+        rest.get(..usize::from(count).checked_mul(len)?)
+    };
+    let values_bytes = records(header.values, header.value_count, ValueRecord::LEN).ok_or(PlanError::Section)?;
+    let steps_bytes = records(header.steps, header.step_count, StepRecord::LEN).ok_or(PlanError::Section)?;
+    let mut plan = Plan {
+        bytes,
+        values: bytemuck::try_cast_slice(values_bytes).map_err(|_| PlanError::Misaligned)?,
+        steps: bytemuck::try_cast_slice(steps_bytes).map_err(|_| PlanError::Misaligned)?,
+        constants,
+        input: 0,
+        output: 0,
+    };
     texts(&plan)?;
     values(&mut plan)?;
     let mut map = Map::new(&plan)?;
     steps(&plan, &mut map)?;
     map.end(&plan)?;
+    #[cfg(feature = "front-end")]
     front_end(&plan)?;
     Ok(plan)
 }
@@ -67,7 +82,7 @@ fn sections(h: &HeaderRecord) -> Result<(), PlanError> {
 }
 
 fn texts(plan: &Plan<'_>) -> Result<(), PlanError> {
-    let h = &plan.header;
+    let h = &plan.header();
     for (offset, len) in [(h.labels, h.labels_len), (h.names, h.names_len), (h.provenance, h.provenance_len)] {
         let bytes = plan.section(offset, len).ok_or(PlanError::Section)?;
         core::str::from_utf8(bytes).map_err(|_| PlanError::Text)?;
@@ -79,8 +94,8 @@ fn texts(plan: &Plan<'_>) -> Result<(), PlanError> {
 fn values(plan: &mut Plan<'_>) -> Result<(), PlanError> {
     let (mut input, mut output) = (None, None);
     for index in 0..plan.value_count() {
-        let v = plan.value(index).ok_or(PlanError::Section)?;
-        let row = row_len(&v);
+        let v = plan.value_in_place(index).ok_or(PlanError::Section)?;
+        let row = row_len(v);
         let sound = v.rows > 0
             && (1..=MAX_ROW).contains(&row)
             && v.element == 0
@@ -92,7 +107,7 @@ fn values(plan: &mut Plan<'_>) -> Result<(), PlanError> {
         }
         let ring = v.offset.is_multiple_of(4)
             && (u32::from(v.head == NONE)..=v.rows).contains(&v.ring)
-            && buffer(&v).is_some_and(|(start, end)| start >= plan.state_len() && end <= plan.arena_len());
+            && buffer(v).is_some_and(|(start, end)| start >= plan.state_len() && end <= plan.arena_len());
         let head = v.head == NONE || v.head.is_multiple_of(4) && v.head as usize >= plan.state_len();
         if !(ring && head) {
             return Err(PlanError::Buffer(index));
@@ -116,7 +131,7 @@ fn steps<'p>(plan: &Plan<'p>, map: &mut Map<'p>) -> Result<(), PlanError> {
         return Err(PlanError::Section);
     }
     for index in 0..plan.step_count() {
-        let step = plan.step(index).ok_or(PlanError::Section)?;
+        let step = plan.step_in_place(index).ok_or(PlanError::Section)?;
         if step.segment != map.segment {
             let next = step.segment == map.segment.saturating_add(1) && index > 0;
             if !next {
@@ -124,13 +139,13 @@ fn steps<'p>(plan: &Plan<'p>, map: &mut Map<'p>) -> Result<(), PlanError> {
             }
             map.next_segment(plan)?;
         }
-        let output = plan.value(step.output).ok_or(PlanError::Order(index))?;
+        let output = plan.value_in_place(step.output).ok_or(PlanError::Order(index))?;
         if step.output != index.saturating_add(1) || output.first_segment != step.segment {
             return Err(PlanError::Order(index));
         }
-        let operator = Operator::decode(plan, index)?;
+        let needs = Needs::of(plan, index)?;
         for input in [Some(step.input), optional(step.second)].into_iter().flatten() {
-            let value = plan.value(input).filter(|_| input <= index).ok_or(PlanError::Order(index))?;
+            let value = plan.value_in_place(input).filter(|_| input <= index).ok_or(PlanError::Order(index))?;
             // A value that outlives the segment of its writer is kept whole; within it, the value wakes the step.
             let live = if value.first_segment == step.segment {
                 value.wake != NONE_16 && value.wake >= index
@@ -142,12 +157,12 @@ fn steps<'p>(plan: &Plan<'p>, map: &mut Map<'p>) -> Result<(), PlanError> {
             }
             let alone = value.ring > 0 || input == index && value.first_segment == step.segment;
             let rows = u64::from(value.ring).saturating_add(u64::from(value.head != NONE));
-            let window = if input == step.input { operator.window_rows() } else { 1 };
+            let window = if input == step.input { needs.window_rows } else { 1 };
             if !alone || rows < window {
                 return Err(PlanError::Ring(index));
             }
         }
-        map.transient(plan, index, operator.scratch_len()).ok_or(PlanError::Transient(index))?;
+        map.transient(plan, index, needs.scratch_len).ok_or(PlanError::Transient(index))?;
     }
     Ok(())
 }
@@ -163,7 +178,8 @@ struct Map<'p> {
 impl<'p> Map<'p> {
     /// The map at the first segment.
     fn new(plan: &Plan<'p>) -> Result<Self, PlanError> {
-        let rest = plan.section(plan.header.map, plan.header.map_len).ok_or(PlanError::Section)?;
+        let header = plan.header();
+        let rest = plan.section(header.map, header.map_len).ok_or(PlanError::Section)?;
         let mut map = Self { rest, segment: 0, transient_end: 0, listed: 0 };
         map.read(plan)?;
         Ok(map)
@@ -198,10 +214,10 @@ impl<'p> Map<'p> {
     fn transient(&self, plan: &Plan<'_>, step: u16, scratch_len: usize) -> Option<()> {
         let scratch_end = plan.state_len().checked_add(scratch_len)?;
         let head = |index: u16| {
-            let value = plan.value(index).filter(|v| v.head != NONE && v.first_segment == self.segment);
+            let value = plan.value_in_place(index).filter(|v| v.head != NONE && v.first_segment == self.segment);
             value.map_or(Some((usize::MAX, usize::MAX)), |v| {
                 let start = v.head as usize;
-                Some((start, start.checked_add(row_len(&v))?))
+                Some((start, start.checked_add(row_len(v))?))
             })
         };
         let ((a, a_end), (b, b_end)) = (head(step)?, head(step.saturating_add(1))?);
@@ -215,7 +231,7 @@ impl<'p> Map<'p> {
     fn end(&self, plan: &Plan<'_>) -> Result<(), PlanError> {
         let mut count = 0u32;
         for index in 0..plan.value_count() {
-            let v = plan.value(index).ok_or(PlanError::Section)?;
+            let v = plan.value_in_place(index).ok_or(PlanError::Section)?;
             let segments = u32::from(v.last_segment).saturating_sub(v.first_segment.into()).saturating_add(1);
             let wrong = v.last_segment > self.segment || index == 0 && v.first_segment != 0;
             if wrong {
@@ -224,7 +240,7 @@ impl<'p> Map<'p> {
             count = count.saturating_add(if v.ring > 0 { segments } else { 0 });
         }
         for index in 0..plan.step_count() {
-            let step = plan.step(index).ok_or(PlanError::Section)?;
+            let step = plan.step_in_place(index).ok_or(PlanError::Section)?;
             count = count.saturating_add(u32::from(Operator::accumulates(step.operator)));
         }
         if count == self.listed { Ok(()) } else { Err(PlanError::Overlap(self.segment)) }
@@ -234,14 +250,14 @@ impl<'p> Map<'p> {
 /// Live segments and bytes of a ring or, from the value count on, of the sums of a step.
 fn live(plan: &Plan<'_>, index: u16) -> Result<(RangeInclusive<u16>, usize, usize), PlanError> {
     let wrong = PlanError::Buffer(index);
-    if let Some(v) = plan.value(index) {
-        let (start, end) = buffer(&v).ok_or(wrong)?;
+    if let Some(v) = plan.value_in_place(index) {
+        let (start, end) = buffer(v).ok_or(wrong)?;
         return Ok((v.first_segment..=v.last_segment, start, end));
     }
     let step_index = index.saturating_sub(plan.value_count());
-    let step = plan.step(step_index).ok_or(PlanError::Section)?;
+    let step = plan.step_in_place(step_index).ok_or(PlanError::Section)?;
     let start = step.scratch as usize;
-    let end = start.checked_add(Operator::decode(plan, step_index)?.sums_len()).ok_or(wrong)?;
+    let end = start.checked_add(Needs::of(plan, step_index)?.sums_len).ok_or(wrong)?;
     let sound = start.is_multiple_of(4) && end <= plan.arena_len();
     if sound { Ok((step.segment..=step.segment, start, end)) } else { Err(wrong) }
 }
@@ -256,8 +272,9 @@ fn row_len(v: &ValueRecord) -> usize {
     usize::from(v.columns) * usize::from(v.channels)
 }
 
+#[cfg(feature = "front-end")]
 fn front_end(plan: &Plan<'_>) -> Result<(), PlanError> {
-    let h = &plan.header;
+    let h = &plan.header();
     let section = plan.section(h.front_end, h.front_end_len).ok_or(PlanError::Section)?;
     if section.is_empty() {
         return Ok(());

@@ -10,6 +10,7 @@ pub use checksum::Checksum;
 pub use error::PlanError;
 pub use golden::GoldenInput;
 
+#[cfg(feature = "front-end")]
 use crate::frontend::FrontEnd;
 use crate::operators::Operator;
 use format::{GoldenRecord, HeaderRecord, MapRecord, NONE_16, StepRecord, ValueRecord};
@@ -65,7 +66,8 @@ impl From<ValueRecord> for Tensor {
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'p> {
     bytes: &'p [u8],
-    header: HeaderRecord,
+    values: &'p [ValueRecord],
+    steps: &'p [StepRecord],
     constants: &'p [u8],
     input: u16,
     output: u16,
@@ -89,7 +91,7 @@ impl<'p> Plan<'p> {
     /// # Errors
     /// [`PlanError::Checksum`] where weights are damaged. A plan with damaged weights is safe to run, but wrong.
     pub fn verify_constants(&self) -> Result<(), PlanError> {
-        if Checksum::of(self.constants) == self.header.constants_checksum { Ok(()) } else { Err(PlanError::Checksum) }
+        if Checksum::of(self.constants) == self.header().constants_checksum { Ok(()) } else { Err(PlanError::Checksum) }
     }
 
     /// The plan's bytes.
@@ -99,7 +101,7 @@ impl<'p> Plan<'p> {
 
     /// Arena size in bytes; the arena must start at a multiple of 16.
     pub fn arena_len(&self) -> usize {
-        self.header.arena_len as usize
+        self.header().arena_len as usize
     }
 
     /// The input.
@@ -124,26 +126,25 @@ impl<'p> Plan<'p> {
 
     /// Number of values.
     pub fn value_count(&self) -> u16 {
-        self.header.value_count
+        self.values.len() as u16
     }
 
     /// Number of steps.
     pub fn step_count(&self) -> u16 {
-        self.header.step_count
+        self.steps.len() as u16
     }
 
     /// A value, or `None` past the last.
+    #[inline]
     pub fn value(&self, index: u16) -> Option<ValueRecord> {
-        if index >= self.header.value_count {
-            return None;
-        }
-        self.record(self.header.values, index, ValueRecord::LEN).and_then(ValueRecord::read)
+        self.value_in_place(index).copied()
     }
 
     /// Rings and sums that are live in a segment, in order of address, as the [memory map](format::MapRecord) names them,
     /// and the segment's transient bytes; `None` past the last segment.
     pub fn segment_buffers(&self, segment: u16) -> Option<(u32, impl Iterator<Item = u16> + use<'p>)> {
-        let mut map = self.section(self.header.map, self.header.map_len)?;
+        let header = self.header();
+        let mut map = self.section(header.map, header.map_len)?;
         for _ in 0..segment {
             (_, _, map) = map_record(map)?;
         }
@@ -152,11 +153,9 @@ impl<'p> Plan<'p> {
     }
 
     /// A step, or `None` past the last.
+    #[inline]
     pub fn step(&self, index: u16) -> Option<StepRecord> {
-        if index >= self.header.step_count {
-            return None;
-        }
-        self.record(self.header.steps, index, StepRecord::LEN).and_then(StepRecord::read)
+        self.step_in_place(index).copied()
     }
 
     /// The operator of a step, ready to run, or `None` past the last step.
@@ -166,33 +165,38 @@ impl<'p> Plan<'p> {
 
     /// The name of a step; empty where names were left out.
     pub fn step_name(&self, index: u16) -> &'p str {
-        self.text(self.header.names, self.header.names_len).lines().nth(index.into()).unwrap_or("")
+        let header = self.header();
+        self.text(header.names, header.names_len).lines().nth(index.into()).unwrap_or("")
     }
 
     /// Class names in the order of the output's channels; none where the model has no labels.
     pub fn labels(&self) -> impl Iterator<Item = &'p str> + use<'p> {
-        self.text(self.header.labels, self.header.labels_len).lines()
+        let header = self.header();
+        self.text(header.labels, header.labels_len).lines()
     }
 
     /// `key: value` lines that tell where the plan comes from.
     pub fn provenance(&self) -> &'p str {
-        self.text(self.header.provenance, self.header.provenance_len)
+        let header = self.header();
+        self.text(header.provenance, header.provenance_len)
     }
 
     /// The audio front end, where the input is audio.
+    #[cfg(feature = "front-end")]
     pub fn front_end(&self) -> Option<FrontEnd<'p>> {
-        let section = self.section(self.header.front_end, self.header.front_end_len)?;
+        let header = self.header();
+        let section = self.section(header.front_end, header.front_end_len)?;
         if section.is_empty() { None } else { FrontEnd::load(section).ok() }
     }
 
     /// The golden input's seed and the checksum of the output rows.
     pub fn golden(&self) -> GoldenRecord {
-        self.bytes.get(self.header.golden as usize..).and_then(GoldenRecord::read).unwrap_or_default()
+        self.bytes.get(self.header().golden as usize..).and_then(GoldenRecord::read).unwrap_or_default()
     }
 
     /// Checksum of all rows that a step emits on the golden input.
     pub fn golden_checksum(&self, step: u16) -> Option<u32> {
-        let start = (self.header.golden as usize)
+        let start = (self.header().golden as usize)
             .checked_add(GoldenRecord::LEN)?
             .checked_add(usize::from(step).checked_mul(4)?)?;
         self.bytes.get(start..)?.first_chunk().map(|b| u32::from_le_bytes(*b))
@@ -205,7 +209,7 @@ impl<'p> Plan<'p> {
 
     /// Bytes at the arena's start that hold the engine's row counters.
     pub fn state_len(&self) -> usize {
-        state_len(self.header.value_count.into(), self.header.step_count.into())
+        state_len(self.values.len(), self.steps.len())
     }
 
     /// `len` bytes of constants from `offset`.
@@ -234,9 +238,20 @@ impl<'p> Plan<'p> {
         bytemuck::try_cast_slice(self.constant_bytes(offset, len.checked_mul(2)?)?).ok()
     }
 
-    fn record(&self, section: u32, index: u16, len: usize) -> Option<&'p [u8]> {
-        let start = (section as usize).checked_add(usize::from(index).checked_mul(len)?)?;
-        self.bytes.get(start..start.checked_add(len)?)
+    /// A value where it stands.
+    #[inline]
+    pub(crate) fn value_in_place(&self, index: u16) -> Option<&'p ValueRecord> {
+        self.values.get(usize::from(index))
+    }
+
+    /// A step where it stands.
+    #[inline]
+    pub(crate) fn step_in_place(&self, index: u16) -> Option<&'p StepRecord> {
+        self.steps.get(usize::from(index))
+    }
+
+    fn header(&self) -> HeaderRecord {
+        HeaderRecord::read(self.bytes).unwrap_or_default()
     }
 
     fn section(&self, offset: u32, len: u32) -> Option<&'p [u8]> {

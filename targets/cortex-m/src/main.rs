@@ -13,6 +13,12 @@ use cortex_m_rt::{ExceptionFrame, entry, exception};
 use led::Led;
 use residua_firmware::Board;
 
+/// The vectors of interrupts, of which none is enabled: the linker script asks for one at least.
+// SAFETY: cortex-m-rt takes the vectors from this section and symbol; an entry of 0 is never used.
+#[unsafe(link_section = ".vector_table.interrupts")]
+#[unsafe(no_mangle)]
+static __INTERRUPTS: [usize; 1] = [0];
+
 #[entry]
 fn main() -> ! {
     // SAFETY: the entry point is called once, and the linker scripts of cortex-m-rt and of the boards are as asked for.

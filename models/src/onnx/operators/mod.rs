@@ -7,6 +7,7 @@ mod functions;
 mod normalization;
 mod parts;
 mod pooling;
+mod quantization;
 mod shape;
 mod upsampling;
 
@@ -32,6 +33,7 @@ const TABLE: &[(&str, Handler)] = &[
     ("Conv", convolution::convolution),
     ("ConvTranspose", upsampling::transposed_convolution),
     ("DepthToSpace", upsampling::depth_to_space),
+    ("DequantizeLinear", quantization::dequantize),
     ("Div", elementwise::divide),
     ("Dropout", shape::identity),
     ("Elu", functions::elu),
@@ -58,6 +60,7 @@ const TABLE: &[(&str, Handler)] = &[
     ("Neg", elementwise::negate),
     ("PRelu", functions::parametric_relu),
     ("Pad", parts::pad),
+    ("QuantizeLinear", quantization::quantize),
     ("ReduceMean", pooling::reduce_mean),
     ("Relu", elementwise::relu),
     ("Reshape", shape::reshape),
@@ -90,9 +93,7 @@ pub(super) fn find(operator: &str) -> Option<Handler> {
 /// The rejection of an operator that is not in the table.
 pub(super) fn unknown(operator: &str) -> Reject {
     let nearest = match operator {
-        "QuantizeLinear" | "DequantizeLinear" | "QLinearConv" | "QLinearMatMul" => {
-            "the float model, with calibration data"
-        }
+        "QLinearConv" | "QLinearMatMul" | "QLinearAdd" => "QuantizeLinear and DequantizeLinear around float operators",
         "LayerNormalization" | "InstanceNormalization" | "GroupNormalization" => "BatchNormalization",
         _ => "",
     };

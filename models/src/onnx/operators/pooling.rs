@@ -113,6 +113,17 @@ pub(super) fn reduce_mean(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<
         _ => axes = (0..shape.len()).collect(),
     }
     axes.retain(|&axis| shape[axis] > 1);
+    if let ([1], [1, tokens, channels]) = (axes.as_slice(), shape.as_slice()) {
+        // A mean over vectors with their channels last.
+        let (tokens, channels) = (*tokens, *channels);
+        let turned = builder.emit(call, Operator::Transpose { permutation: vec![0, 2, 1] }, &[input])?;
+        let image = builder.reshape(call, turned, vec![1, channels, tokens, 1])?;
+        let operator =
+            Operator::AveragePool { window: whole(&[1, channels, tokens, 1], [true, true]), count_include_pad: false };
+        let output = builder.emit(call, operator, &[image])?;
+        let kept = if call.attributes.flag("keepdims", true)? { vec![1, 1, channels] } else { vec![1, channels] };
+        return Ok(vec![builder.reshape(call, output, kept)?]);
+    }
     if !(3..=4).contains(&shape.len()) || axes.iter().any(|&axis| axis < 2) {
         let reason = format!("a mean over axes {axes:?} of {shape:?}");
         return Err(unsupported(reason, "a mean over the axes behind the channels of [1, channels, height, width]"));

@@ -118,13 +118,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let start = Instant::now();
     let mut model = import(&arguments.model)?;
     let about = |failure: Failure| failure.about(arguments.model.display());
-    let Some(calibration) = &arguments.calibration else {
-        return Err(Failure::new(
-            Kind::Usage,
-            "the model is not quantized yet: inputs are needed, as --calibration DATA",
-        ));
+    let (statistics, samples) = match &arguments.calibration {
+        Some(data) if !model.is_quantized() => calibrate(arguments, &mut model, data)?,
+        None if !model.is_quantized() => {
+            return Err(Failure::new(
+                Kind::Usage,
+                "the model is not quantized yet: inputs are needed, as --calibration DATA",
+            ));
+        }
+        _ => (model.calibrate(&[], arguments.method).map_err(|error| about(error.into()))?, 0),
     };
-    let (statistics, samples) = calibrate(arguments, &mut model, calibration)?;
     let budget = Budget {
         ram: arguments.ram,
         fast_ram: arguments.fast_ram.map_or(0, NonZeroUsize::get),

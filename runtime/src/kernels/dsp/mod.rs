@@ -25,9 +25,7 @@ macro_rules! extension {
 }
 
 mod depthwise;
-mod expand;
-mod multiply;
+pub(in crate::kernels) mod depthwise3;
+pub(in crate::kernels) mod multiply;
 
 pub(crate) use depthwise::depthwise;
-pub(crate) use expand::expand;
-pub(crate) use multiply::{multiply, multiply_one};

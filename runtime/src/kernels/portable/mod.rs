@@ -1,9 +1,11 @@
 //! Plain Rust, for any core.
 
 mod depthwise;
+mod depthwise3;
 mod expand;
 mod multiply;
 
 pub use depthwise::{depthwise, depthwise_from};
-pub use expand::expand;
-pub use multiply::{accumulate, multiply, multiply_from, multiply_one, multiply_one_from};
+pub use depthwise3::depthwise3;
+pub use expand::{expand, gather};
+pub use multiply::{accumulate, multiply, multiply_one, multiply_rest};

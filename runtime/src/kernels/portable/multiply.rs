@@ -1,47 +1,43 @@
 //! Matrix products.
 
-use super::expand::four;
+use super::expand::OFFSET;
 use crate::kernels::Output;
 use crate::kernels::packed::{PackedMatrix, Run};
 use crate::requantize::high_word;
 
 /// One step: four inputs of one channel and one pixel.
 #[inline(always)]
-fn step(acc: i32, weights: [i16; 2], odd: [i16; 2], even: [i16; 2]) -> i32 {
+fn step(acc: i32, weights: u32, pixel: u32) -> i32 {
     let mul = |a: i16, b: i16| i32::from(a).wrapping_mul(b.into());
-    let [w0, w1] = weights;
-    let [odd0, odd1] = odd;
-    let [even0, even1] = even;
-    acc.wrapping_add(mul(w0, odd0))
-        .wrapping_add(mul(w1, odd1))
-        .wrapping_add(mul((w0 as i8).into(), even0))
-        .wrapping_add(mul((w1 as i8).into(), even1))
+    let [w0, w1] = [weights as i16, (weights >> 16) as i16];
+    let [v0, v1] = [i16::from(weights as i8), i16::from((weights >> 16) as i8)];
+    let [x0, x1] = [pixel as i16, (pixel >> 16) as i16];
+    let [y0, y1] = [i16::from(pixel as u8), i16::from((pixel >> 16) as u8)];
+    acc.wrapping_add(mul(w0, y1)).wrapping_sub(mul(w1, y0)).wrapping_add(mul(x0, v1)).wrapping_sub(mul(x1, v0))
+}
+
+/// The word of four activations.
+#[inline(always)]
+fn four(activations: [i8; 4]) -> u32 {
+    bytemuck::must_cast::<_, u32>(activations) ^ OFFSET
 }
 
 /// Multiplies `count` (2 or 3) expanded pixels with all channels.
 pub fn multiply(count: usize, matrix: &PackedMatrix<'_>, pixels: &[u32], out: &mut Output<'_>) {
-    multiply_from(count, matrix, 0, pixels, out);
-}
-
-/// [`multiply`] from a pair of channels on.
-pub fn multiply_from(count: usize, matrix: &PackedMatrix<'_>, first: usize, pixels: &[u32], out: &mut Output<'_>) {
     match count {
-        3 => multiply_block::<3>(matrix, first, pixels, out),
-        2 => multiply_block::<2>(matrix, first, pixels, out),
+        3 => multiply_block::<3>(matrix, pixels, out),
+        2 => multiply_block::<2>(matrix, pixels, out),
         _ => {}
     }
 }
 
-fn multiply_block<const P: usize>(matrix: &PackedMatrix<'_>, first: usize, pixels: &[u32], out: &mut Output<'_>) {
-    let lanes: &[[i16; 2]] = bytemuck::must_cast_slice(pixels);
-    for (pair, run) in matrix.runs().enumerate().skip(first) {
+fn multiply_block<const P: usize>(matrix: &PackedMatrix<'_>, pixels: &[u32], out: &mut Output<'_>) {
+    for (pair, run) in matrix.runs().enumerate() {
         let mut acc = run.init.map(|init| [init; P]);
-        let weights: &[[i16; 2]] = bytemuck::must_cast_slice(run.weights);
-        for (weights, pixels) in weights.as_chunks::<2>().0.iter().zip(lanes.chunks_exact(P.wrapping_mul(2))) {
-            let Some((odds, evens)) = pixels.split_first_chunk::<P>() else { continue };
+        for (weights, pixels) in run.weights.as_chunks::<2>().0.iter().zip(pixels.as_chunks::<P>().0) {
             for (acc, &weights) in acc.iter_mut().zip(weights) {
-                for ((acc, &odd), &even) in acc.iter_mut().zip(odds).zip(evens) {
-                    *acc = step(*acc, weights, odd, even);
+                for (acc, &pixel) in acc.iter_mut().zip(pixels) {
+                    *acc = step(*acc, weights, pixel);
                 }
             }
         }
@@ -51,18 +47,11 @@ fn multiply_block<const P: usize>(matrix: &PackedMatrix<'_>, first: usize, pixel
 
 /// Multiplies one pixel, not expanded, with all channels; `pixel` has four activations for each step.
 pub fn multiply_one(matrix: &PackedMatrix<'_>, pixel: &[i8], out: &mut Output<'_>) {
-    multiply_one_from(matrix, 0, pixel, out);
-}
-
-/// [`multiply_one`] from a pair of channels on.
-pub fn multiply_one_from(matrix: &PackedMatrix<'_>, first: usize, pixel: &[i8], out: &mut Output<'_>) {
-    for (pair, run) in matrix.runs().enumerate().skip(first) {
+    for (pair, run) in matrix.runs().enumerate() {
         let mut acc = run.init.map(|init| [init; 1]);
-        let weights: &[[i16; 2]] = bytemuck::must_cast_slice(run.weights);
-        for (weights, &pixel) in weights.as_chunks::<2>().0.iter().zip(pixel.as_chunks::<4>().0) {
-            let [odd, even] = four(pixel);
+        for (weights, &pixel) in run.weights.as_chunks::<2>().0.iter().zip(pixel.as_chunks::<4>().0) {
             for ([acc], &weights) in acc.iter_mut().zip(weights) {
-                *acc = step(*acc, weights, odd, even);
+                *acc = step(*acc, weights, four(pixel));
             }
         }
         store(matrix, pair, &run, acc, out);
@@ -90,11 +79,40 @@ fn store<const P: usize>(
     }
 }
 
+/// Multiplies `count` pixels, expanded or not, with the channels from `first` (even) on. Small rather than fast: for those
+/// that are left over from blocks.
+#[inline(never)]
+pub fn multiply_rest(
+    count: usize,
+    matrix: &PackedMatrix<'_>,
+    first: usize,
+    pixels: &[i8],
+    expanded: bool,
+    out: &mut Output<'_>,
+) {
+    let offset = if expanded { 0 } else { OFFSET };
+    for (pair, run) in matrix.runs().enumerate().skip(first >> 1) {
+        for which in 0..2 {
+            let mut at = pair.wrapping_mul(2).wrapping_add(which);
+            for pixel in 0..if at < matrix.channels() { count } else { 0 } {
+                let [init, multiplier] = [run.init, run.multiplier].map(|of| of.get(which).copied().unwrap_or(0));
+                let words = pixels.as_chunks::<4>().0.iter().skip(pixel).step_by(count.max(1));
+                let acc = run.weights.iter().skip(which).step_by(2).zip(words).fold(init, |acc, (&weights, &word)| {
+                    step(acc, weights, bytemuck::must_cast::<_, u32>(word) ^ offset)
+                });
+                if let Some(element) = out.elements.get_mut(at) {
+                    *element = high_word(acc, multiplier, out.zero_point);
+                }
+                at = at.wrapping_add(out.stride);
+            }
+        }
+    }
+}
+
 /// Adds the products of a row of activations with the steps of all channels from step `first` on to `sums`.
 pub fn accumulate(matrix: &PackedMatrix<'_>, first: usize, row: &[i8], sums: &mut [i32]) {
     for (run, sums) in matrix.runs().zip(sums.chunks_mut(2)) {
-        let weights: &[[i16; 2]] = bytemuck::must_cast_slice(run.weights);
-        let weights = weights.as_chunks::<2>().0.get(first..).unwrap_or(&[]);
+        let weights = run.weights.as_chunks::<2>().0.get(first..).unwrap_or(&[]);
         let (fours, rest) = row.as_chunks::<4>();
         let mut last = [0; 4];
         last.iter_mut().zip(rest).for_each(|(last, &rest)| *last = rest);
@@ -102,9 +120,8 @@ pub fn accumulate(matrix: &PackedMatrix<'_>, first: usize, row: &[i8], sums: &mu
         let pixels = fours.iter().chain([&last]);
         let mut acc = [0; 2];
         for (weights, &pixel) in weights.iter().take(row.len().div_ceil(4)).zip(pixels) {
-            let [odd, even] = four(pixel);
             for (acc, &weights) in acc.iter_mut().zip(weights) {
-                *acc = step(*acc, weights, odd, even);
+                *acc = step(*acc, weights, four(pixel));
             }
         }
         sums.iter_mut().zip(acc).for_each(|(sum, acc)| *sum = sum.wrapping_add(acc));
