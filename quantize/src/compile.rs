@@ -70,8 +70,8 @@ pub enum CompileError {
         outputs: usize,
     },
     /// The model cannot run as a stream.
-    #[error(transparent)]
-    Stream(#[from] StreamError),
+    #[error("{}", list(.0))]
+    Stream(Vec<StreamError>),
     /// The model does not fit its budget.
     #[error(transparent)]
     Budget(#[from] BudgetError),
@@ -80,7 +80,7 @@ pub enum CompileError {
     Plan(#[from] PlanError),
 }
 
-fn list(errors: &[LowerError]) -> String {
+fn list(errors: &[impl ToString]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
@@ -233,7 +233,7 @@ impl Model {
         method: Method,
         budget: &Budget,
     ) -> Result<Compiled, CompileError> {
-        let sliding = Sliding::new(&quantize(&self.rows, statistics)?)?;
+        let sliding = Sliding::new(&quantize(&self.rows, statistics)?).map_err(CompileError::Stream)?;
         self.finish(sliding.endless(), method, budget, Some(Timing::of(&sliding)))
     }
 

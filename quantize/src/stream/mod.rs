@@ -6,8 +6,9 @@
 
 mod error;
 mod sliding;
+mod step;
 mod timing;
 
-pub use error::StreamError;
+pub use error::{Obstacle, StreamError};
 pub use sliding::Sliding;
 pub use timing::{Dependence, Reach, STREAM_KEY, Timing};

@@ -1,11 +1,9 @@
 //! From a graph over one window of rows to a graph over any number of rows.
 
-use super::{Reach, StreamError};
-use crate::pack;
-use crate::qgraph::{Endless, QGraph, QStep, QValue};
-use crate::quantize::code;
-use crate::schedule::{geometry, replay_is_settled};
-use residua::operators::windows;
+use super::step::{Speed, greatest_common_divisor, meet, name, slide};
+use super::{Obstacle, Reach, StreamError};
+use crate::qgraph::{Endless, QGraph};
+use crate::schedule::replay_is_settled;
 
 /// Rows of the input of an endless graph: at a hundred rows a second they last for 124 days.
 const ENDLESS: u64 = 1 << 30;
@@ -24,37 +22,39 @@ pub struct Sliding {
     period: u64,
 }
 
-/// How fast a value moves along the stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Speed {
-    /// Rows of the value for `inputs` rows of input, without a common divisor.
-    rows: u64,
-    inputs: u64,
-    /// Whether a row stands for a whole window.
-    reduced: bool,
-}
-
 impl Sliding {
     /// Turns a graph's reductions into windows.
     ///
     /// # Errors
-    /// A node needs rows that a stream does not have yet.
-    pub fn new(graph: &QGraph) -> Result<Self, StreamError> {
+    /// Nodes that need rows which a stream does not have yet: all of them.
+    pub fn new(graph: &QGraph) -> Result<Self, Vec<StreamError>> {
         let mut window = graph.clone();
-        if window.values[window.input].shape[0] == 1 {
-            return Err(StreamError::OneRow);
+        let input = &graph.values[graph.input];
+        let mut errors = vec![];
+        if input.shape[0] == 1 {
+            let (node, shape) = (input.name.clone(), input.shape);
+            errors.push(StreamError { node, operator: "input", shape, obstacle: Obstacle::OneRow });
         }
         let mut speeds = vec![Speed { rows: 1, inputs: 1, reduced: false }; window.values.len()];
         let mut period = 1;
-        for step in &mut window.steps {
-            let speed = slide(step, &graph.values, &speeds)?;
-            period = least_common_multiple(period, speed.inputs);
-            if period > MAX_PERIOD {
-                return Err(StreamError::Period { node: step.name.clone(), limit: MAX_PERIOD });
-            }
+        for (step, before) in window.steps.iter_mut().zip(&graph.steps) {
+            let mut obstacle = meet(step, &graph.values, &speeds).err();
+            let speed = slide(step, &graph.values, &speeds);
             speeds[step.output] = speed;
+            let longer = least_common_multiple(period, speed.inputs);
+            if longer <= MAX_PERIOD {
+                period = longer;
+            } else {
+                obstacle = obstacle.or(Some(Obstacle::Period { limit: MAX_PERIOD }));
+            }
+            errors.extend(obstacle.map(|obstacle| StreamError {
+                node: step.name.clone(),
+                operator: name(before.record.operator),
+                shape: graph.values[step.output].shape,
+                obstacle,
+            }));
         }
-        Ok(Self { window, speeds, period })
+        if errors.is_empty() { Ok(Self { window, speeds, period }) } else { Err(errors) }
     }
 
     /// The graph over a finite stream: the model's own rows and `periods` times as many rows more as repeat its strides.
@@ -102,60 +102,6 @@ impl Sliding {
     pub fn window(&self) -> &QGraph {
         &self.window
     }
-}
-
-/// Makes a step go on from row to row; how fast its output moves.
-fn slide(step: &mut QStep, values: &[QValue], speeds: &[Speed]) -> Result<Speed, StreamError> {
-    let rows = |value: usize| values[value].shape[0];
-    let (rows_in, rows_out, mut speed) = (rows(step.inputs[0]), rows(step.output), speeds[step.inputs[0]]);
-    for &second in &step.inputs[1..] {
-        if rows(second) != rows_in {
-            return Err(StreamError::Spread { node: step.name.clone(), rows: rows_in });
-        }
-        let other = speeds[second];
-        if (other.rows, other.inputs) != (speed.rows, speed.inputs) {
-            let speeds = [speed.rows * other.inputs, other.rows * speed.inputs];
-            return Err(StreamError::Speeds { node: step.name.clone(), speeds });
-        }
-        speed.reduced |= other.reduced;
-    }
-    let record = &mut step.record;
-    let extent = (usize::from(record.kernel_rows) - 1) * usize::from(record.dilation_rows) + 1;
-    if speed.reduced && (extent > 1 || record.upsampling > 1) {
-        let what = match record.upsampling {
-            1 => format!("a window of {} rows", record.kernel_rows),
-            factor => format!("an upsampling by {factor}"),
-        };
-        return Err(StreamError::BehindReduction { node: step.name.clone(), what });
-    }
-    let reduces = rows_in > 1 && rows_out == 1 && extent >= rows_in && record.pad_top == 0;
-    if reduces || rows_in == 1 && speed.reduced {
-        record.stride_rows = 1;
-        speed.reduced = true;
-    }
-    if step.sums > 0 && record.operator == code("Dense") {
-        to_convolution(step, values);
-    } else if step.sums > 0 && record.stride_rows < record.kernel_rows {
-        record.operator = code("AveragePool");
-        step.sums = 0;
-    }
-    let (rows, inputs) =
-        (speed.rows * u64::from(step.record.upsampling), speed.inputs * u64::from(step.record.stride_rows));
-    let common = greatest_common_divisor(rows, inputs);
-    Ok(Speed { rows: rows / common, inputs: inputs / common, ..speed })
-}
-
-/// A dense layer over a whole tensor as a convolution whose window has as many rows and columns.
-fn to_convolution(step: &mut QStep, values: &[QValue]) {
-    let (input, outputs) = (&values[step.inputs[0]], values[step.output].shape[2]);
-    step.constants.weights = pack::dense_rows_joined(&step.constants.weights, input.shape[0], input.row_len(), outputs);
-    step.record.operator = code("Convolution");
-    (step.record.groups, step.sums) = (1, 0);
-    step.scratch_words = windows::scratch_words(&geometry(step, values), 1);
-}
-
-fn greatest_common_divisor(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
 fn least_common_multiple(a: u64, b: u64) -> u64 {
@@ -229,11 +175,16 @@ mod tests {
     #[test]
     fn what_cannot_stream_is_named() {
         let mean = |rows| (MEAN, &[0][..], tall(rows, 1, 0), 1);
-        let error = |rows, nodes: &[_]| Sliding::new(&graph(rows, nodes)).unwrap_err().to_string();
+        let error = |rows, nodes: &[_]| {
+            Sliding::new(&graph(rows, nodes)).unwrap_err().iter().map(ToString::to_string).collect::<String>()
+        };
         let cases = [
-            (error(1, &[(convolution(1), &[0], POINT, 1)]), "one row"),
-            (error(9, &[mean(9), (RowOperator::Multiply, &[0, 1], POINT, 9)]), "`n1` spreads one row over 9"),
-            (error(9, &[mean(9), (convolution(3), &[1], tall(3, 1, 1), 1)]), "`n1` has a window of 3 rows"),
+            (error(1, &[(convolution(1), &[0], POINT, 1)]), "no axis"),
+            (
+                error(9, &[mean(9), (RowOperator::Multiply, &[0, 1], POINT, 9)]),
+                "`n1` (Multiply, rows, columns and channels [9, 1, 2]): one row is spread over 9",
+            ),
+            (error(9, &[mean(9), (convolution(3), &[1], tall(3, 1, 1), 1)]), "[1, 1, 2]): a window of 3 rows"),
             (
                 error(
                     3,
@@ -243,7 +194,7 @@ mod tests {
                         (ADD, &[1, 2], POINT, 1),
                     ],
                 ),
-                "`n2` takes 3 rows of one input for 4",
+                "3 rows of one input come for 4",
             ),
         ];
         for (error, wanted) in cases {
