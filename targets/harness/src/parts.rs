@@ -45,6 +45,11 @@ impl Parts {
         Self { operators, modes }
     }
 
+    /// Whether the firmware computes features from audio.
+    pub(crate) fn has_front_end(&self) -> bool {
+        self.modes.contains(&"audio")
+    }
+
     /// Features of the firmware's package.
     pub(crate) fn features(&self) -> Vec<String> {
         let modes = self.modes.iter().map(|mode| format!("residua-firmware/{mode}"));

@@ -76,6 +76,10 @@ impl Target {
             .arg(self.firmware_target_dir()?)
             // Without it defmt leaves out all messages.
             .env("DEFMT_LOG", "info");
+        if parts.has_front_end() {
+            // The front end is plain Rust, whose loops pay for being small.
+            cargo.args(["--config", "profile.release.opt-level=3"]);
+        }
         if let Some(cpu) = description.cpu {
             cargo.env("RESIDUA_CPU", cpu).env("RUSTC_WRAPPER", self.firmware_folder()?.join("rustc.sh"));
         }
