@@ -190,7 +190,7 @@ pub fn check(graph: &Graph) -> Result<(), ShapeError> {
 }
 
 /// The shape of two tensors of one rank, where one has size 1 wherever they differ.
-fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, ShapeError> {
+pub(crate) fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, ShapeError> {
     let larger = |a: &[usize], b: &[usize]| a.len() == b.len() && a.iter().zip(b).all(|(&a, &b)| a == b || b == 1);
     match (larger(a, b), larger(b, a)) {
         (true, _) => Ok(a.to_vec()),

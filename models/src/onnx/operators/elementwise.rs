@@ -3,6 +3,7 @@
 use super::{Builder, Call, Operand, Reject, unsupported};
 use crate::graph::{Operator, ValueId};
 use crate::onnx::constant::Constant;
+use crate::shape::broadcast;
 
 pub(super) fn add(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
     if let Some(inputs) = both_computed(builder, call)? {
@@ -55,8 +56,7 @@ fn aligned(builder: &mut Builder, call: &Call<'_>, inputs: [ValueId; 2]) -> Resu
         *input = builder.reshape(call, *input, shape)?;
     }
     let [a, b] = aligned.map(|i| builder.shape(i));
-    let larger = |a: &[usize], b: &[usize]| a.iter().zip(b).all(|(&a, &b)| a == b || b == 1);
-    if !larger(a, b) && !larger(b, a) {
+    if broadcast(a, b).is_err() {
         return Err(unsupported(
             format!("inputs of shapes {a:?} and {b:?}"),
             "two tensors, one of which has the shape of the result",
@@ -109,17 +109,10 @@ fn per_channel(
         _ => 1,
     };
     // Channels are the axis 1 of the graph's affine functions.
-    let swap: Vec<usize> = (0..rank)
-        .map(|d| {
-            if d == 1 {
-                axis
-            } else if d == axis {
-                1
-            } else {
-                d
-            }
-        })
-        .collect();
+    let mut swap: Vec<usize> = (0..rank).collect();
+    if rank > 1 {
+        swap.swap(1, axis);
+    }
     let transpose = Operator::Transpose { permutation: swap };
     let swapped = if axis == 1 { value } else { builder.emit(call, transpose.clone(), &[value])? };
     let elements = match axis {

@@ -1,6 +1,6 @@
 //! Operators that enlarge images.
 
-use super::convolution::{as_image, like};
+use super::convolution::{as_image, like, window};
 use super::{Builder, Call, Operand, Reject, unsupported};
 use crate::graph::{Operator, PixelSource, Tensor, ValueId, Window};
 use crate::onnx::fold::axis;
@@ -45,12 +45,11 @@ pub(super) fn resize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
     let rounding = call.attributes.string("nearest_mode", if old { "floor" } else { "round_prefer_floor" })?;
     let form = format!("scales {scales:?}, mode {mode}, {transform}, {rounding}");
     let nearest = "one whole factor for rows and columns; nearest (asymmetric floor, half_pixel round_prefer_floor) or linear (half_pixel)";
-    let (&[batch, channels, rows, columns], &[_, _, _, width]) = (scales.as_slice(), shape.as_slice()) else {
+    let &[batch, channels, rows, columns] = scales.as_slice() else {
         return Err(unsupported(form, nearest));
     };
     let whole = rows >= 1.0 && rows.fract() == 0.0 && rows <= 128.0;
     if !whole || batch != 1.0 || channels != 1.0 || columns != rows {
-        let _ = width;
         return Err(unsupported(form, nearest));
     }
     let factor = rows as usize;
@@ -85,31 +84,24 @@ pub(super) fn transposed_convolution(builder: &mut Builder, call: &Call<'_>) -> 
     if inputs % groups != 0 || inputs != builder.shape(image)[1] {
         return Err(Reject::Invalid(format!("weight of shape {:?} in {groups} groups", weight.shape)));
     }
-    let list = |name: &str, default: usize| -> Result<[usize; 2], Reject> {
-        let list = call.attributes.ints(name)?.unwrap_or(&[]);
-        let sizes: Option<Vec<usize>> = list.iter().map(|&v| usize::try_from(v).ok()).collect();
-        match sizes.as_deref() {
-            Some(&[]) => Ok([default; 2]),
-            Some(&[rows, columns]) => Ok([rows, columns]),
-            Some(&[rows]) if size[1] == 1 => Ok([rows, default]),
-            _ => Err(Reject::Invalid(format!("{name} are {list:?}"))),
-        }
-    };
-    let (strides, dilations, extra) = (list("strides", 1)?, list("dilations", 1)?, list("output_padding", 0)?);
-    if strides[0] != strides[1] || strides[0] == 0 || dilations != [1, 1] || call.attributes.has("output_shape") {
-        let form = format!("strides {strides:?}, dilations {dilations:?}, or an explicit output_shape");
-        return Err(unsupported(form, "one stride for rows and columns, no dilation"));
-    }
-    let pads = match call.attributes.ints("pads")?.unwrap_or(&[0; 4]) {
-        &[top, left, bottom, right] => [top, left, bottom, right],
-        &[before, after] if size[1] == 1 => [before, 0, after, 0],
-        other => return Err(Reject::Invalid(format!("pads are {other:?}"))),
-    };
     if call.attributes.string("auto_pad", "NOTSET")? != "NOTSET" {
         return Err(unsupported("auto_pad", "explicit pads"));
     }
-    let factor = strides[0];
     let kernel = [height, width];
+    let Window { strides, dilations, pads, .. } = window(call, kernel, builder.shape(image))?;
+    if strides[0] != strides[1] || dilations != [1, 1] || call.attributes.has("output_shape") {
+        let form = format!("strides {strides:?}, dilations {dilations:?}, or an explicit output_shape");
+        return Err(unsupported(form, "one stride for rows and columns, no dilation"));
+    }
+    let list = call.attributes.ints("output_padding")?.unwrap_or(&[]);
+    let extra: Option<Vec<usize>> = list.iter().map(|&v| usize::try_from(v).ok()).collect();
+    let extra = match extra.as_deref() {
+        Some(&[]) => [0, 0],
+        Some(&[rows, columns]) => [rows, columns],
+        Some(&[rows]) if size[1] == 1 => [rows, 0],
+        _ => return Err(Reject::Invalid(format!("output_padding is {list:?}"))),
+    };
+    let factor = strides[0];
     let mut taps = [Taps::default(), Taps::default()];
     for axis in 0..2 {
         let (before, after) = (pads[axis], pads[axis + 2]);
@@ -166,9 +158,7 @@ struct Taps {
 }
 
 impl Taps {
-    fn new(size: usize, kernel: usize, stride: usize, before: i64, after: i64, extra: usize) -> Option<Self> {
-        let pad = usize::try_from(before).ok()?;
-        let after = usize::try_from(after).ok()?;
+    fn new(size: usize, kernel: usize, stride: usize, pad: usize, after: usize, extra: usize) -> Option<Self> {
         let total = ((size - 1) * stride + kernel + extra).checked_sub(pad)?.checked_sub(after)?;
         if total % stride != 0 || kernel == 0 {
             return None;
