@@ -14,6 +14,7 @@ mod convolution;
 mod dense;
 mod depthwise;
 mod depthwise3;
+mod epilogue;
 pub mod geometry;
 mod log_softmax;
 mod max_pool;
@@ -25,6 +26,7 @@ pub mod pairing;
 mod pointwise;
 pub mod rows;
 mod softmax;
+mod sum;
 mod table;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -41,6 +43,7 @@ pub use convolution::Convolution;
 pub use dense::Dense;
 pub use depthwise::{Depthwise, depthwise_scratch_words};
 pub use depthwise3::Depthwise3;
+pub use epilogue::Epilogue;
 pub use log_softmax::LogSoftmax;
 pub use max_pool::MaxPool;
 pub use mean::Mean;
@@ -48,6 +51,7 @@ pub use mean_pool::MeanPool;
 pub use multiply::Multiply;
 pub use pointwise::Pointwise;
 pub use softmax::Softmax;
+pub use sum::Sum;
 pub use table::Table;
 pub use upsample::{Order, Upsample};
 
@@ -304,8 +308,14 @@ impl<'c, 'p> Context<'c, 'p> {
         len.and_then(|len| self.plan.constants_u32(self.step.weights, len)).ok_or(PlanError::Constants(self.index))
     }
 
-    /// The step has no second input.
+    /// The step has neither a second input nor a padding pixel.
     fn single(&self) -> Result<(), PlanError> {
-        geometry::fits(self.second.is_none() && self.step.padding == NONE, self.index)
+        geometry::fits(self.second.is_none(), self.index)?;
+        self.unpadded()
+    }
+
+    /// The step has no padding pixel.
+    fn unpadded(&self) -> Result<(), PlanError> {
+        geometry::fits(self.step.padding == NONE, self.index)
     }
 }
