@@ -3,9 +3,8 @@
 use crate::qgraph::{QGraph, QStep};
 use crate::quantize::code;
 use crate::write::short;
+use residua::operators::has_epilogue;
 
-/// Convolutions that can end in a residual add.
-const CONVOLUTIONS: [&str; 4] = ["Convolution", "Depthwise", "Depthwise3", "Pointwise"];
 /// Between the names of a convolution and of the add that it has taken in.
 const JOINED: &str = " + ";
 
@@ -38,7 +37,7 @@ fn convolution(graph: &QGraph, add: usize) -> Option<usize> {
     let unbounded = (before.record.min, before.record.max) == (i8::MIN.into(), i8::MAX.into());
     let read_once = graph.steps.iter().flat_map(|s| &s.inputs).filter(|&&v| v == before.output).count() == 1;
     let sound = step.record.operator == code("Add")
-        && CONVOLUTIONS.iter().any(|name| before.record.operator == code(name))
+        && has_epilogue(before.record.operator)
         && before.inputs.len() == 1
         && a != b
         && shape(a) == shape(step.output)

@@ -15,6 +15,7 @@ pub mod equalize;
 pub mod evaluate;
 pub mod feed;
 pub mod fuse;
+pub mod gate;
 pub mod inspect;
 pub mod lower;
 pub mod pack;

@@ -6,6 +6,7 @@ mod streams;
 
 use proptest::prelude::*;
 use residua::engine::Engine;
+use residua::operators::has_epilogue;
 use residua::plan::format::{HeaderRecord, STRUCTURE_START};
 use residua::plan::{Checksum, Plan, PlanError, state_len};
 use residua_harness::{HarnessError, Options, Target};
@@ -13,6 +14,7 @@ use residua_models::function::Function;
 use residua_models::graph::{PixelSource, ValueId, Window};
 use residua_quantize::aligned::AlignedBytes;
 use residua_quantize::fuse::fuse;
+use residua_quantize::gate::gate;
 use residua_quantize::inspect::PlanReport;
 use residua_quantize::lower::{RowGraph, RowNode, RowOperator, RowValue};
 use residua_quantize::page::page;
@@ -137,6 +139,24 @@ impl Builder {
         self.point(RowOperator::Add { signs: [1.0, 1.0] }, vec![input, branch])
     }
 
+    /// A residual block that is left out where its gate, worked out from the block's input, is closed (SkipNet).
+    fn gated(&mut self, input: usize) -> usize {
+        let shape = self.graph.values[input].shape;
+        let window = Window { kernel: [shape[0], shape[1]], strides: [1; 2], dilations: [1; 2], pads: [0; 4] };
+        let mean = RowOperator::AveragePool { count_include_pad: false };
+        let mean = self.node(mean, vec![input], window, [1, 1, shape[2]]);
+        let window = Window { kernel: [1; 2], strides: [1; 2], dilations: [1; 2], pads: [0; 4] };
+        let score = self.convolution(mean, 1, window, 1);
+        let gate = self.point(RowOperator::Function(Function::Step { threshold: 0.0 }), vec![score]);
+        let window = Window { kernel: [3; 2], strides: [1; 2], dilations: [1; 2], pads: [1; 4] };
+        let groups = if self.random.below(2) == 0 { shape[2] } else { 1 };
+        let inner = self.convolution(input, shape[2], window, groups);
+        let inner = self.point(RowOperator::Clamp, vec![inner]);
+        let inner = self.convolution(inner, shape[2], window, 1);
+        let product = self.point(RowOperator::Multiply, vec![inner, gate]);
+        self.point(RowOperator::Add { signs: [1.0, 1.0] }, vec![input, product])
+    }
+
     /// Two inputs of which the second may be narrower: the sums of a squeeze, or a whole tensor.
     fn pair(&mut self, input: usize) -> usize {
         let shape = self.graph.values[input].shape;
@@ -197,9 +217,19 @@ impl Builder {
         self.node(RowOperator::Upsample { factor, source }, vec![input], window, shape)
     }
 
+    /// The graph with random ranges.
+    fn quantized(mut self) -> QGraph {
+        let ranges = (0..self.graph.values.len()).map(|_| {
+            let low = -(self.random.below(40) as f32) / 10.0;
+            Statistics::from([low, low.abs() + 0.5])
+        });
+        let statistics: Vec<Statistics> = ranges.collect();
+        quantize(&self.graph, &statistics).unwrap()
+    }
+
     fn step(&mut self, input: usize) -> usize {
         let shape = self.graph.values[input].shape;
-        match self.random.below(14) {
+        match self.random.below(15) {
             0 => {
                 let window = self.window(shape);
                 let outputs = 1 + self.random.below(12);
@@ -232,6 +262,7 @@ impl Builder {
             10 if shape[0] * shape[1] < 200 => self.upsample(input),
             11 => self.point(RowOperator::Function(Function::hard_swish()), vec![input]),
             12 => self.point(RowOperator::LogSoftmax, vec![input]),
+            13 => self.gated(input),
             _ => self.residual(input),
         }
     }
@@ -261,17 +292,12 @@ fn random_graph(seed: u64, steps: usize) -> QGraph {
         let other = 1 + b.random.below(last - 1);
         b.graph.outputs.push(other);
     }
-    let ranges = (0..b.graph.values.len()).map(|_| {
-        let low = -(b.random.below(40) as f32) / 10.0;
-        Statistics::from([low, low.abs() + 0.5])
-    });
-    let statistics: Vec<Statistics> = ranges.collect();
-    quantize(&b.graph, &statistics).unwrap()
+    b.quantized()
 }
 
-/// The same graph with residual adds in the convolutions before them.
+/// The same graph with gates and residual adds in convolutions.
 fn random_fused_graph(seed: u64, steps: usize) -> QGraph {
-    fuse(random_graph(seed, steps))
+    fuse(gate(random_graph(seed, steps)))
 }
 
 fn input(plan: &Plan<'_>, seed: u64) -> Vec<i8> {
@@ -346,7 +372,7 @@ proptest! {
     #[test]
     fn fusing_changes_no_bit(seed in any::<u64>(), steps in 1usize..10) {
         let graph = random_graph(seed, steps);
-        let fused = fuse(graph.clone());
+        let fused = fuse(gate(graph.clone()));
         let macs = |graph: &QGraph| graph.steps.iter().map(|s| s.macs).sum::<u64>();
         prop_assert_eq!(macs(&graph), macs(&fused));
         let outputs = |graph: &QGraph| {
@@ -398,6 +424,20 @@ proptest! {
         bytes[at] ^= 1 << bit;
         prop_assert!(Plan::load(&bytes).and_then(|p| p.verify_constants()).is_err());
     }
+}
+
+/// Both convolutions of a gated block wait for the gate, unless the model hands out what they compute.
+#[test]
+fn convolutions_learn_of_their_gate() {
+    let gated = |outputs: &[usize]| {
+        let mut b = Builder { random: Random(5), graph: RowGraph::default() };
+        let input = b.value([6, 5, 3]);
+        let last = b.gated(input);
+        b.graph.outputs = outputs.iter().map(|back| last - back).collect();
+        gate(b.quantized()).steps.iter().filter(|s| has_epilogue(s.record.operator) && s.inputs.len() == 2).count()
+    };
+    // Before the last value come the product, and before that the second convolution.
+    assert_eq!([gated(&[0]), gated(&[0, 1]), gated(&[0, 2])], [2, 2, 0]);
 }
 
 /// The kernels of each instruction set compute what the host does.

@@ -82,6 +82,9 @@ impl RowOperator for Convolution<'_> {
     }
 
     fn row(&self, window: &RowWindow<'_>, scratch: &mut [u32], out: &mut [i8]) {
+        if self.epilogue.is_closed(window.second(), out) {
+            return;
+        }
         let (stride, zero_point) = (self.geometry.channels_out, self.epilogue.zero_point());
         let mut first = 0usize;
         for (windows, matrix) in self.groups() {
@@ -94,6 +97,9 @@ impl RowOperator for Convolution<'_> {
     }
 
     fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8]) {
+        if self.epilogue.is_closed(second, output) {
+            return;
+        }
         let g = &self.geometry;
         let mut outputs = output.iter_mut().enumerate();
         for y in 0..g.rows_out {

@@ -89,6 +89,9 @@ impl RowOperator for Depthwise<'_> {
     }
 
     fn row(&self, window: &RowWindow<'_>, scratch: &mut [u32], out: &mut [i8]) {
+        if self.epilogue.is_closed(window.second(), out) {
+            return;
+        }
         let scratch: &mut [i8] = bytemuck::must_cast_slice_mut(scratch);
         let padding = scratch.get_mut(..self.geometry.channels_in).unwrap_or(&mut []);
         self.padding.fill(0, padding);
@@ -105,6 +108,9 @@ impl RowOperator for Depthwise<'_> {
     }
 
     fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8]) {
+        if self.epilogue.is_closed(second, output) {
+            return;
+        }
         let g = &self.geometry;
         let mut outputs = output.iter_mut().enumerate();
         for y in 0..g.rows_out {

@@ -56,6 +56,9 @@ impl RowOperator for Depthwise3<'_> {
     }
 
     fn row(&self, window: &RowWindow<'_>, _scratch: &mut [u32], out: &mut [i8]) {
+        if self.epilogue.is_closed(window.second(), out) {
+            return;
+        }
         let last = self.geometry.column((self.geometry.columns_out as usize).saturating_sub(1), 2);
         let rows = ThreeRows {
             rows: [0, 1, 2].map(|k| window.tap(k)),
@@ -68,6 +71,9 @@ impl RowOperator for Depthwise3<'_> {
     }
 
     fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8]) {
+        if self.epilogue.is_closed(second, output) {
+            return;
+        }
         let g = &self.geometry;
         let mut outputs = output.iter_mut().enumerate();
         for y in 0..g.rows_out {

@@ -1,43 +1,63 @@
-//! What a convolution does behind its accumulators: requantization, then bounds or the residual add.
+//! What a convolution does behind its accumulators: requantization, then bounds or the residual add; and whether it is
+//! needed at all.
 
 use super::rows::RowWindow;
 use super::sum::Sum;
 use super::{Context, geometry::fits};
 use crate::plan::PlanError;
+use crate::plan::format::ValueRecord;
 use crate::requantize::Requantizer;
+
+/// The operators that have one.
+pub(super) const OPERATORS: [&str; 4] = ["Convolution", "Depthwise", "Depthwise3", "Pointwise"];
 
 /// Requantization, and the sum with a second input of the output's shape if the step has one.
 ///
 /// With `r` the requantized accumulator, over the whole int8 range and with a zero point of its own, and `b` the element of
 /// the second input in the same place, the output is the [`Sum`] of `r` and `b`: bit for bit that of a convolution and an
 /// [`Add`](super::Add) behind it.
+///
+/// Another kind of second input is a gate, a single element: where it is zero, nothing is computed and the output is zero.
 #[derive(Clone, Copy, Debug)]
 pub struct Epilogue {
     requantizer: Requantizer,
     residual: Option<Sum>,
+    gate: Option<Gate>,
+}
+
+/// What closes a gate, and what the output is then.
+#[derive(Clone, Copy, Debug)]
+struct Gate {
+    closed: i8,
+    zero: i8,
 }
 
 impl From<Requantizer> for Epilogue {
     fn from(requantizer: Requantizer) -> Self {
-        Self { requantizer, residual: None }
+        Self { requantizer, residual: None, gate: None }
     }
 }
 
 impl Epilogue {
     /// An epilogue that adds a second input; `None` where the requantizer has bounds.
     pub fn with_residual(requantizer: Requantizer, sum: Sum) -> Option<Self> {
-        (!requantizer.restricts()).then_some(Self { requantizer, residual: Some(sum) })
+        (!requantizer.restricts()).then_some(Self { requantizer, residual: Some(sum), gate: None })
     }
 
     #[inline(never)]
     pub(super) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         let Some(second) = context.second else { return Ok(context.requantizer()?.into()) };
-        if !cfg!(feature = "residual") {
-            return Err(PlanError::UnknownOperator(context.index, context.step.operator));
-        }
         let (step, out, wrong) = (context.step, context.output, PlanError::Requantization(context.index));
-        let shape = |v: &crate::plan::format::ValueRecord| (v.rows, v.columns, v.channels);
-        fits(shape(second) == shape(out), context.index)?;
+        let is_gate = step.residual_shift == 0;
+        if !(is_gate && cfg!(feature = "gate") || !is_gate && cfg!(feature = "residual")) {
+            return Err(PlanError::UnknownOperator(context.index, step.operator));
+        }
+        let shape = |v: &ValueRecord| (v.rows, v.columns, v.channels);
+        fits(shape(second) == if is_gate { (1, 1, 1) } else { shape(out) }, context.index)?;
+        if is_gate {
+            let gate = Gate { closed: second.zero_point as i8, zero: out.zero_point as i8 };
+            return Ok(Self { gate: Some(gate), ..context.requantizer()?.into() });
+        }
         let middle = step.residual_zero_point;
         let requantizer = Requantizer::new(step.shift, middle.into(), i8::MIN.into(), i8::MAX.into()).ok_or(wrong)?;
         let last = Requantizer::new(step.residual_shift, out.zero_point.into(), step.min.into(), step.max.into());
@@ -54,6 +74,17 @@ impl Epilogue {
     /// The zero point of the requantized accumulators.
     pub(super) fn zero_point(&self) -> i32 {
         self.requantizer.zero_point()
+    }
+
+    /// Whether the row of a second input closes the convolution's gate; the output, any number of elements, is zero then.
+    #[inline(never)]
+    pub(super) fn is_closed(&self, second: &[i8], out: &mut [i8]) -> bool {
+        let Some(gate) = self.gate.filter(|_| cfg!(feature = "gate")) else { return false };
+        let closed = second.first() == Some(&gate.closed);
+        if closed {
+            out.fill(gate.zero);
+        }
+        closed
     }
 
     /// Turns a row of requantized accumulators into the output row.

@@ -213,6 +213,11 @@ operators! {
     18 "Depthwise3" "depthwise3" Depthwise3 window Depthwise3<'p>,
 }
 
+/// Whether the operator of a code has an [`Epilogue`].
+pub fn has_epilogue(code: u8) -> bool {
+    OPERATORS.iter().any(|&(c, name)| c == code && epilogue::OPERATORS.contains(&name))
+}
+
 /// Decodes an operator on a stack frame of its own: that of none of the others is added.
 #[inline(never)]
 fn hand<'p, T: RowOperator>(

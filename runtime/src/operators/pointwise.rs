@@ -54,6 +54,9 @@ impl RowOperator for Pointwise<'_> {
     }
 
     fn row(&self, window: &RowWindow<'_>, scratch: &mut [u32], out: &mut [i8]) {
+        if self.epilogue.is_closed(window.second(), out) {
+            return;
+        }
         let output =
             Output { elements: out, stride: self.geometry.channels_out, zero_point: self.epilogue.zero_point() };
         self.windows().multiply(window, &self.matrix, &Padding::uniform(0), scratch, output);
@@ -61,6 +64,9 @@ impl RowOperator for Pointwise<'_> {
     }
 
     fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8]) {
+        if self.epilogue.is_closed(second, output) {
+            return;
+        }
         let g = &self.geometry;
         let mut outputs = output.iter_mut().enumerate();
         for y in 0..g.rows_out {

@@ -239,7 +239,8 @@ records! {
         min: i16,
         /// Upper bound of the output (activation).
         max: i16,
-        /// Exponent of the requantization of a convolution's residual add: the sum with its second input.
+        /// Exponent of the requantization of a convolution's residual add: the sum with its second input. 0 for none: a
+        /// second input is its gate then.
         residual_shift: u8,
         /// Zero point of what the residual add adds its second input to.
         residual_zero_point: i8,

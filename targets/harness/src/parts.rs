@@ -1,18 +1,23 @@
 //! What a firmware is built of.
 
-use residua::operators::OPERATORS;
+use residua::operators::{OPERATORS, has_epilogue};
 use residua::plan::Plan;
+use residua::plan::format::{NONE_16, StepRecord};
 use residua_mailbox::Mode;
+use std::collections::BTreeSet;
 
 /// The parts that a firmware links beside what every firmware has: fewer parts take less flash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Parts {
     /// Codes of the operators in ascending order; `None` for all.
     operators: Option<Vec<u8>>,
-    /// Whether convolutions add shortcuts.
-    residual: bool,
+    /// Further features of the runtime.
+    extras: Vec<&'static str>,
     modes: &'static [&'static str],
 }
+
+/// The runtime's features for second inputs of convolutions.
+const EXTRAS: &[&str] = &["gate", "residual"];
 
 /// The firmware's features for modes.
 const MODES: &[&str] = &["audio", "profile", "self-test", "stream"];
@@ -20,7 +25,7 @@ const MODES: &[&str] = &["audio", "profile", "self-test", "stream"];
 impl Parts {
     /// Everything.
     pub fn all() -> Self {
-        Self { operators: None, residual: true, modes: MODES }
+        Self { operators: None, extras: EXTRAS.to_vec(), modes: MODES }
     }
 
     /// What a plan needs to be run.
@@ -31,7 +36,14 @@ impl Parts {
     /// What a mode needs with a plan, or with any.
     pub(crate) fn new(plan: Option<&Plan<'_>>, mode: Mode) -> Self {
         let steps = plan.map(|plan| (0..plan.step_count()).filter_map(|index| plan.step(index)));
-        let residual = steps.clone().is_none_or(|mut steps| steps.any(|step| step.residual_shift > 0));
+        let extras = steps.clone().map_or(EXTRAS.to_vec(), |steps| {
+            let extra = |step: StepRecord| match step.residual_shift {
+                _ if step.second == NONE_16 || !has_epilogue(step.operator) => None,
+                0 => Some("gate"),
+                _ => Some("residual"),
+            };
+            steps.filter_map(extra).collect::<BTreeSet<_>>().into_iter().collect()
+        });
         let operators = steps.map(|steps| {
             let mut codes: Vec<u8> = steps.map(|step| step.operator).collect();
             codes.sort_unstable();
@@ -45,7 +57,7 @@ impl Parts {
             Mode::SelfTest => &["self-test"],
             Mode::Stream => &["stream"],
         };
-        Self { operators, residual, modes }
+        Self { operators, extras, modes }
     }
 
     /// Whether the firmware computes features from audio.
@@ -64,7 +76,8 @@ impl Parts {
                 .map(|(_, name)| format!("residua/{}", kebab_case(name)))
                 .collect(),
         };
-        modes.chain(operators).chain(self.residual.then(|| "residua/residual".to_owned())).collect()
+        let extras = self.extras.iter().map(|extra| format!("residua/{extra}"));
+        modes.chain(operators).chain(extras).collect()
     }
 
     /// A file name's part that tells these parts from others.
@@ -74,10 +87,10 @@ impl Parts {
             None => "all".to_owned(),
             Some(codes) => codes.iter().map(u8::to_string).collect::<Vec<_>>().join("."),
         };
-        let residual = self.residual.then(|| "residual".to_owned());
+        let extras = self.extras.iter().map(|&extra| extra.to_owned());
         [operators]
             .into_iter()
-            .chain(residual)
+            .chain(extras)
             .chain(self.modes.iter().map(|&mode| mode.to_owned()))
             .collect::<Vec<_>>()
             .join("-")
@@ -106,7 +119,7 @@ mod tests {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtime/Cargo.toml");
         let manifest = std::fs::read_to_string(manifest).unwrap();
         for &(code, _) in OPERATORS {
-            let parts = Parts { operators: Some(vec![code]), residual: false, modes: &[] };
+            let parts = Parts { operators: Some(vec![code]), extras: vec![], modes: &[] };
             let [feature] = parts.features().try_into().unwrap();
             let feature = feature.strip_prefix("residua/").unwrap();
             assert!(manifest.contains(&format!("\n{feature} = []\n")), "{feature}");
@@ -129,7 +142,7 @@ mod tests {
             of(Some(&[1]), Mode::Infer),
             of(Some(&[1, 11]), Mode::Infer),
             of(Some(&[11]), Mode::Infer),
-            Parts { residual: false, ..of(Some(&[1]), Mode::Infer) },
+            Parts { extras: vec!["gate"], ..of(Some(&[1]), Mode::Infer) },
             Parts::all(),
         ];
         for (index, one) in all.iter().enumerate() {
