@@ -38,7 +38,7 @@ pub struct Geometry {
 impl Geometry {
     /// The geometry of a step, or `None` where a size is zero or the window never touches the padded input.
     #[inline]
-    pub(crate) fn of(step: &StepRecord, input: &ValueRecord, output: &ValueRecord) -> Option<Self> {
+    pub fn of(step: &StepRecord, input: &ValueRecord, output: &ValueRecord) -> Option<Self> {
         let geometry = Self {
             rows_in: input.rows,
             columns_in: input.columns.into(),

@@ -13,6 +13,7 @@ mod concat;
 mod convolution;
 mod dense;
 mod depthwise;
+#[cfg(not(residua_mve))]
 mod depthwise3;
 pub mod geometry;
 mod log_softmax;
@@ -40,6 +41,10 @@ pub use concat::Concat;
 pub use convolution::Convolution;
 pub use dense::Dense;
 pub use depthwise::{Depthwise, depthwise_scratch_words};
+// With weights in vectors it is no more than a depthwise convolution.
+#[cfg(residua_mve)]
+pub use depthwise::Depthwise as Depthwise3;
+#[cfg(not(residua_mve))]
 pub use depthwise3::Depthwise3;
 pub use log_softmax::LogSoftmax;
 pub use max_pool::MaxPool;

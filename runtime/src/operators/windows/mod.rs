@@ -1,11 +1,14 @@
-//! Rows of a convolution as matrix products: the windows of two or three output pixels are laid out in multiplication
-//! order, then multiplied with all output channels.
+//! Rows of a convolution as matrix products: windows are laid out in multiplication order where they do not lie so already,
+//! then multiplied with all output channels.
+
+#[cfg(not(residua_mve))]
+mod lanes;
+#[cfg(residua_mve)]
+mod vectors;
 
 use super::geometry::Geometry;
-use super::padding::Padding;
 use super::rows::RowWindow;
-use crate::kernels::packed::PackedMatrix;
-use crate::kernels::{Output, Runs, expand, gather, multiply, multiply_one};
+use crate::kernels::{Runs, gather};
 use core::ops::Range;
 
 /// The windows of a group of input channels.
@@ -18,26 +21,9 @@ pub(super) struct Windows<'g> {
     pub inputs: usize,
 }
 
-/// Words of scratch: expanded windows, padding pixel, windows as they are.
-struct Parts {
-    expanded: usize,
-    padding: usize,
-    plain: usize,
-}
-
 /// Words of scratch of a convolution of `groups` groups (1 for a pointwise one).
 pub fn scratch_words(geometry: &Geometry, groups: usize) -> usize {
     Windows { geometry, first: 0, inputs: geometry.channels_in.checked_div(groups).unwrap_or(0) }.scratch_words()
-}
-
-/// Output pixels that are taken at once where `columns` are to go. One is left over only where there is but one.
-#[inline(always)]
-fn taken(columns: usize) -> usize {
-    match columns {
-        0 | 1 => 1,
-        2 | 4 => 2,
-        _ => 3,
-    }
 }
 
 impl Windows<'_> {
@@ -45,75 +31,6 @@ impl Windows<'_> {
     pub fn fan_in(&self) -> Option<usize> {
         let [rows, columns] = self.geometry.kernel;
         rows.checked_mul(columns)?.checked_mul(self.inputs)
-    }
-
-    /// Whether pieces of windows are whole fours.
-    fn in_fours(&self) -> bool {
-        self.inputs & 3 == 0
-    }
-
-    fn parts(&self) -> Parts {
-        let steps = self.fan_in().unwrap_or(0).div_ceil(4);
-        let pixels = taken(self.geometry.columns_out as usize);
-        let single = self.geometry.kernel == [1, 1];
-        let plain = match (pixels, self.in_fours()) {
-            (1, true) => usize::from(!single),
-            (_, true) => 0,
-            (pixels, false) => pixels,
-        };
-        Parts {
-            expanded: if pixels == 1 { 0 } else { pixels.saturating_mul(steps) },
-            padding: if single { 0 } else { self.inputs.div_ceil(4) },
-            plain: plain.saturating_mul(steps),
-        }
-    }
-
-    /// Words of scratch that [`Windows::multiply`] needs.
-    pub fn scratch_words(&self) -> usize {
-        let parts = self.parts();
-        parts.expanded.saturating_add(parts.padding).saturating_add(parts.plain)
-    }
-
-    /// Multiplies all windows of a row. `out` starts at the group's first output channel.
-    #[inline(never)]
-    pub fn multiply(
-        &self,
-        window: &RowWindow<'_>,
-        matrix: &PackedMatrix<'_>,
-        padding: &Padding<'_>,
-        scratch: &mut [u32],
-        mut out: Output<'_>,
-    ) {
-        let parts = self.parts();
-        let Some((expanded, rest)) = scratch.split_at_mut_checked(parts.expanded) else { return };
-        let Some((pad, plain)) = rest.split_at_mut_checked(parts.padding) else { return };
-        let pad: &mut [i8] = bytemuck::must_cast_slice_mut(pad);
-        padding.fill(self.first, pad);
-        let plain: &mut [i8] = bytemuck::must_cast_slice_mut(plain);
-        let padding = pad.get(..self.inputs).unwrap_or(&[]);
-        let source = Source::new(*self, window, padding);
-        let columns = self.geometry.columns_out as usize;
-        let mut x = 0usize;
-        while x < columns {
-            let pixels = taken(columns.wrapping_sub(x));
-            if parts.plain > 0 {
-                source.gather(x, pixels, matrix.steps(), plain);
-            }
-            if pixels == 1 {
-                multiply_one(matrix, if parts.plain > 0 { plain } else { source.pixel(x) }, &mut out);
-            } else {
-                if parts.plain > 0 {
-                    let len = matrix.steps().wrapping_mul(4);
-                    expand(&Runs { elements: plain, len, pitch: len, count: pixels }, pixels, expanded);
-                } else {
-                    source.expand(x, pixels, expanded);
-                }
-                multiply(pixels, matrix, expanded, &mut out);
-            }
-            let elements = core::mem::take(&mut out.elements);
-            out.elements = elements.get_mut(pixels.wrapping_mul(out.stride)..).unwrap_or_default();
-            x = x.wrapping_add(pixels);
-        }
     }
 }
 
@@ -149,26 +66,9 @@ impl<'a> Source<'a> {
         self.held.get(ky).copied().unwrap_or_else(|| self.window.tap(ky))
     }
 
-    /// The pixel under a window of one tap.
-    fn pixel(&self, x: usize) -> &'a [i8] {
-        let Windows { geometry, first, inputs } = self.windows;
-        let start = (geometry.column(x, 0) as usize).wrapping_mul(geometry.channels_in).wrapping_add(first);
-        self.row(0).and_then(|row| row.get(start..start.wrapping_add(inputs))).unwrap_or(&[])
-    }
-
-    /// Expands the windows of `pixels` output pixels from column `x`.
+    /// Copies the windows of `pixels` output pixels from column `x` to runs of `len` elements; what is behind a window is left.
     #[inline(never)]
-    fn expand(&self, x: usize, pixels: usize, expanded: &mut [u32]) {
-        self.pieces(x, pixels, |pixel, at, runs| {
-            let start = (at >> 2).wrapping_mul(pixels).wrapping_add(pixel);
-            expand(&runs, pixels, expanded.get_mut(start..).unwrap_or(&mut []));
-        });
-    }
-
-    /// Copies the windows of `pixels` output pixels to runs of `steps` fours. What is behind a window is multiplied by zero.
-    #[inline(never)]
-    fn gather(&self, x: usize, pixels: usize, steps: usize, plain: &mut [i8]) {
-        let len = steps.wrapping_mul(4);
+    fn gather(&self, x: usize, pixels: usize, len: usize, plain: &mut [i8]) {
         self.pieces(x, pixels, |pixel, at, runs| {
             gather(&runs, len, plain.get_mut(pixel.wrapping_mul(len).wrapping_add(at)..).unwrap_or(&mut []));
         });
