@@ -5,6 +5,7 @@
 
 use crate::kernels::taps::Taps;
 use crate::kernels::vectors::VectorTaps;
+use core::ops::Range;
 
 /// What the assembly reads; offsets in bytes from its start stand in the code.
 #[repr(C)]
@@ -15,27 +16,44 @@ struct Task {
     out: *mut i8,
     /// 8: channels.
     channels: usize,
-    /// 12: output pixels to go; counts down.
-    columns: usize,
-    /// 16: zero point of the output.
+    /// 12: zero point of the output.
     zero_point: i32,
-    /// 20: pairs of taps.
+    /// 16: pairs of taps.
     pairs: usize,
-    /// 24: whether there is a tap more, before the pairs.
+    /// 20: whether there is a tap more, before the pairs.
     odd: usize,
-    /// 28: fours of taps, the last filled up.
+    /// 24: fours of taps, the last filled up.
     fours: usize,
-    /// 32: the next pixel under each tap; they move.
-    pixels: [*const i8; Taps::MAX],
-    /// 96: bytes from a tap's pixel to that of the next column.
-    pitches: [usize; Taps::MAX],
-    /// 160: whole blocks of channels.
+    /// 28: whole blocks of channels.
     blocks: usize,
-    /// 164: channels of the last block, where it is not whole.
+    /// 32: channels of the last block, where it is not whole.
     tail: usize,
+    /// 36: the next output column.
+    x: usize,
+    /// 40: output columns.
+    columns: usize,
+    /// 44: first output column whose taps all lie inside the row, and how many such columns there are.
+    inside: [usize; 2],
+    /// 52: columns from an output to the next.
+    stride: usize,
+    /// 56: columns of a row.
+    width: usize,
+    /// 60: what stands in padding.
+    padding: *const i8,
+    /// 64: pixels under the taps of the next column: one of the two arrays of them.
+    list: *const *const i8,
+    reserved: [usize; 3],
+    /// 80: where the pixels under the taps of the next column would be if there were no end to rows; they move.
+    pixels: [*const i8; Taps::MAX],
+    /// 144: bytes from a tap's pixel to that of the next column.
+    pitches: [usize; Taps::MAX],
+    /// 208: columns under the taps of the first output; those before the first wrap to behind the last.
+    first: [usize; Taps::MAX],
+    /// 272: `pixels` with the padding in place of what is outside.
+    chosen: [*const i8; Taps::MAX],
 }
 
-/// The rows under a depthwise kernel, and how its taps move over their columns.
+/// How the taps of a depthwise kernel move over the columns of a row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TapColumns {
     /// Taps in a row.
@@ -48,84 +66,119 @@ pub(crate) struct TapColumns {
     pub pad: usize,
     /// Columns of a row.
     pub width: usize,
-    /// Outputs whose taps all lie inside the row.
-    pub inside: (usize, usize),
 }
 
-/// Computes an output row; `rows` are those under each kernel row, `None` in the padding, where `padding` stands. Leaves out
-/// rows of kernels with more taps than [`Taps::MAX`].
+/// Computes an output row; `rows` are those under each kernel row, `None` in the padding, where `padding` stands; the taps of
+/// columns `inside` all lie inside the row. Leaves out rows of kernels with more taps than [`Taps::MAX`].
 pub(crate) fn depthwise<'a>(
     packed: &VectorTaps<'_>,
     columns: &TapColumns,
+    inside: Range<usize>,
     rows: impl Iterator<Item = Option<&'a [i8]>>,
     padding: &'a [i8],
     zero_point: i32,
     out: &mut [i8],
 ) {
     let (taps, channels) = (packed.taps(), packed.channels());
-    let across = columns.taps;
     let row_len = columns.width.wrapping_mul(channels);
     let (pitch, step) = (columns.stride.wrapping_mul(channels), columns.dilation.wrapping_mul(channels));
     let mut task = Task {
         weights: packed.words().as_ptr(),
-        out: core::ptr::null_mut(),
+        out: out.as_mut_ptr(),
         channels,
-        columns: 0,
         zero_point,
         pairs: taps >> 1,
         odd: taps & 1,
         fours: taps.div_ceil(4),
-        pixels: [core::ptr::null(); Taps::MAX],
-        pitches: [0; Taps::MAX],
         blocks: channels >> 4,
         tail: channels & 15,
+        x: 0,
+        columns: out.len().checked_div(channels).unwrap_or(0),
+        inside: [inside.start, inside.len()],
+        stride: columns.stride,
+        width: columns.width,
+        padding: padding.as_ptr(),
+        list: core::ptr::null(),
+        reserved: [0; 3],
+        pixels: [padding.as_ptr(); Taps::MAX],
+        pitches: [0; Taps::MAX],
+        first: [0; Taps::MAX],
+        chosen: [core::ptr::null(); Taps::MAX],
     };
-    // Where the taps of the first output would be if there were no end to rows.
-    let mut first = [padding.as_ptr(); Taps::MAX];
     let mut filled = 0usize;
-    for (row, (first, pitches)) in rows.zip(first.chunks_mut(across.max(1)).zip(task.pitches.chunks_mut(across.max(1))))
-    {
-        if let Some(row) = row {
-            if row.len() < row_len {
-                return;
-            }
-            let mut at = row.as_ptr().wrapping_sub(columns.pad.wrapping_mul(channels));
-            for (first, to) in first.iter_mut().zip(pitches) {
-                (*first, *to) = (at, pitch);
-                at = at.wrapping_add(step);
-            }
+    for row in rows {
+        let mut column = 0usize.wrapping_sub(columns.pad);
+        let mut at = row.map(|row| row.as_ptr().wrapping_sub(columns.pad.wrapping_mul(channels)));
+        if row.is_some_and(|row| row.len() < row_len) {
+            return;
         }
-        filled = filled.wrapping_add(across);
-    }
-    if filled != taps || taps > Taps::MAX || padding.len() < channels {
-        return;
-    }
-    let (from, to) = columns.inside;
-    let mut x = 0usize;
-    let mut rest = out;
-    while !rest.is_empty() {
-        let inside = from <= x && x < to;
-        let count = if inside { to.wrapping_sub(x) } else { 1 };
-        let Some((out, behind)) = rest.split_at_mut_checked(count.wrapping_mul(channels)) else { return };
-        rest = behind;
-        let at = task.pixels.iter_mut().zip(&first).zip(&task.pitches);
-        at.for_each(|((pixel, &first), &pitch)| *pixel = first.wrapping_add(x.wrapping_mul(pitch)));
-        // A column before the first wraps to behind the last.
-        let mut column = x.wrapping_mul(columns.stride).wrapping_sub(columns.pad);
-        for kx in 0..if inside { 0 } else { across } {
-            if column >= columns.width {
-                let pixels = task.pixels.iter_mut().skip(kx).step_by(across);
-                pixels.for_each(|pixel| *pixel = padding.as_ptr());
+        for _ in 0..columns.taps {
+            let places = task.pixels.get_mut(filled).zip(task.pitches.get_mut(filled)).zip(task.first.get_mut(filled));
+            if let (Some(pixel), Some(((to, to_pitch), first))) = (at, places) {
+                (*to, *to_pitch, *first) = (pixel, pitch, column);
+                at = Some(pixel.wrapping_add(step));
             }
             column = column.wrapping_add(columns.dilation);
+            filled = filled.wrapping_add(1);
         }
-        (task.out, task.columns) = (out.as_mut_ptr(), count);
-        // SAFETY: there are words for each block of 16 channels and each tap, of which there is at least one. Each tap's
-        // pixel is the padding or a column of a complete row, for each of the `count` outputs, at least one, which are inside.
-        // Loads from pixels and stores leave out what is behind the last channel.
-        unsafe { if taps == 9 { nine(&mut task) } else { blocks(&mut task) } }
-        x = x.wrapping_add(count);
     }
+    if filled == taps && taps <= Taps::MAX && padding.len() >= channels && task.columns > 0 {
+        // SAFETY: there are words for each block of 16 channels and each tap, of which there is at least one. Each tap's
+        // pixel is the padding or a column inside a complete row. All outputs, at least one, are inside. Loads from pixels and
+        // stores leave out what is behind the last channel.
+        unsafe { if taps == 9 { nine(&mut task) } else { any(&mut task) } }
+    }
+}
+
+/// Chooses the list of pixels of the next column; keeps r0 and r10 to r12.
+#[unsafe(naked)]
+unsafe extern "C" fn choose(task: *mut Task) {
+    mve_asm!(
+        "ldr r1, [r0, #36]",
+        "ldrd r2, r3, [r0, #44]",
+        "sub r2, r1, r2",
+        "add.w r4, r0, #80",
+        "cmp r2, r3",
+        "blo 3f",
+        "ldrd r5, r8, [r0, #52]",
+        "ldr r7, [r0, #60]",
+        "ldr r6, [r0, #24]",
+        "add.w r3, r0, #272",
+        "muls r1, r5, r1",
+        "vdup.32 q3, r7",
+        "2:",
+        "vldrw.u32 q1, [r4, #128]",
+        "vldrw.u32 q0, [r4], #16",
+        "vadd.i32 q1, q1, r1",
+        "vcmp.u32 cs, q1, r8",
+        "vpsel q0, q3, q0",
+        "vstrw.32 q0, [r3], #16",
+        "subs r6, #1",
+        "bne 2b",
+        "add.w r4, r0, #272",
+        "3:",
+        "str r4, [r0, #64]",
+        "bx lr",
+    )
+}
+
+/// Moves the pixels to the next column and sets the flags for whether there is none.
+macro_rules! next_column {
+    () => {
+        "ldr r2, [r0, #24]
+         add.w r1, r0, #80
+         dls lr, r2
+         7:
+         vldrw.u32 q1, [r1, #64]
+         vldrw.u32 q0, [r1]
+         vadd.i32 q0, q0, q1
+         vstrw.32 q0, [r1], #16
+         le lr, 7b
+         ldrd r1, r2, [r0, #36]
+         adds r1, #1
+         str r1, [r0, #36]
+         cmp r1, r2"
+    };
 }
 
 /// Biases of a block to q4 to q7.
@@ -231,24 +284,27 @@ macro_rules! widen {
     };
 }
 
+/// Blocks of channels of any number of taps.
 #[unsafe(naked)]
-unsafe extern "C" fn blocks(task: *mut Task) {
+unsafe extern "C" fn any(task: *mut Task) {
     mve_asm!(
         "push {{r4-r11, lr}}",
         "vpush {{d8-d15}}",
-        // r3: taps of the loop; r5: odd; r6: zero point; r12: output.
-        "ldrd r6, r3, [r0, #16]",
-        "ldr r5, [r0, #24]",
-        "ldr r12, [r0, #4]",
+        // r11: output.
+        "ldr r11, [r0, #4]",
         "2:",
-        // r4: channels to go; r8: weights; r10: first channel.
+        "bl {choose}",
+        // r3: pairs; r4: channels to go; r5: whether there is a tap more; r6: zero point; r7: taps; r8: weights; r10: first
+        // channel.
+        "ldrd r4, r6, [r0, #8]",
+        "ldrd r3, r5, [r0, #16]",
+        "ldr r7, [r0, #64]",
         "ldr r8, [r0]",
-        "ldr r4, [r0, #8]",
         "movs r10, #0",
         "3:",
         "vctp.8 r4",
         biases!("r8"),
-        "add.w r9, r0, #32",
+        "mov r9, r7",
         "cbz r5, 4f",
         "ldr r1, [r9], #4",
         "add r1, r10",
@@ -270,31 +326,19 @@ unsafe extern "C" fn blocks(task: *mut Task) {
         "le lr, 5b",
         "6:",
         outputs!("r8", "r6"),
-        "add r1, r12, r10",
+        "add r1, r11, r10",
         "vpst",
         "vstrbt.8 q4, [r1]",
         "adds r10, #16",
         "subs r4, #16",
         "bgt.w 3b",
-        // The next column.
-        "ldrd r4, r1, [r0, #8]",
-        "add r12, r4",
-        "subs r1, #1",
-        "str r1, [r0, #12]",
-        "beq 8f",
-        "add.w r1, r0, #32",
-        "ldr r2, [r0, #28]",
-        "dls lr, r2",
-        "7:",
-        "vldrw.u32 q1, [r1, #64]",
-        "vldrw.u32 q0, [r1]",
-        "vadd.i32 q0, q0, q1",
-        "vstrw.32 q0, [r1], #16",
-        "le lr, 7b",
-        "b 2b",
-        "8:",
+        "ldr r4, [r0, #8]",
+        "add r11, r4",
+        next_column!(),
+        "bne.w 2b",
         "vpop {{d8-d15}}",
         "pop {{r4-r11, pc}}",
+        choose = sym choose,
     )
 }
 
@@ -348,7 +392,7 @@ macro_rules! block9 {
     };
 }
 
-/// [`blocks`] for nine taps, with a register each.
+/// Blocks of channels of nine taps, with a register each.
 #[unsafe(naked)]
 unsafe extern "C" fn nine(task: *mut Task) {
     mve_asm!(
@@ -356,19 +400,20 @@ unsafe extern "C" fn nine(task: *mut Task) {
         "vpush {{d8-d15}}",
         // r11: output; r12: zero point.
         "ldr r11, [r0, #4]",
-        "ldr r12, [r0, #16]",
+        "ldr.w r12, [r0, #12]",
         "2:",
-        "add.w lr, r0, #32",
-        "ldm.w lr, {{r1-r9}}",
+        "bl {choose}",
+        "ldr.w lr, [r0, #64]",
         "ldr r10, [r0]",
-        "ldr.w lr, [r0, #160]",
+        "ldm.w lr, {{r1-r9}}",
+        "ldr.w lr, [r0, #28]",
         "wls lr, lr, 4f",
         "3:",
         block9!(whole),
         "vstrb.8 q4, [r11], #16",
         "le lr, 3b",
         "4:",
-        "ldr.w lr, [r0, #164]",
+        "ldr.w lr, [r0, #32]",
         "cmp.w lr, #0",
         "beq.w 5f",
         "vctp.8 lr",
@@ -377,26 +422,10 @@ unsafe extern "C" fn nine(task: *mut Task) {
         "vstrbt.8 q4, [r11]",
         "add r11, lr",
         "5:",
-        "ldr r1, [r0, #12]",
-        "subs r1, #1",
-        "str r1, [r0, #12]",
-        "beq.w 6f",
-        // The next column.
-        "vldrw.u32 q0, [r0, #32]",
-        "vldrw.u32 q1, [r0, #96]",
-        "vldrw.u32 q2, [r0, #48]",
-        "vadd.i32 q0, q0, q1",
-        "vldrw.u32 q3, [r0, #112]",
-        "vstrw.32 q0, [r0, #32]",
-        "vadd.i32 q2, q2, q3",
-        "ldr r2, [r0, #64]",
-        "ldr.w r3, [r0, #128]",
-        "vstrw.32 q2, [r0, #48]",
-        "add r2, r3",
-        "str r2, [r0, #64]",
-        "b.w 2b",
-        "6:",
+        next_column!(),
+        "bne.w 2b",
         "vpop {{d8-d15}}",
         "pop {{r4-r11, pc}}",
+        choose = sym choose,
     )
 }

@@ -27,9 +27,8 @@ impl Depthwise<'_> {
             dilation: g.dilation[1] as usize,
             pad: g.pad[1] as usize,
             width: g.columns_in as usize,
-            inside: (inside.start, inside.end),
         };
         let rows = (0..g.kernel[0]).map(|ky| window.tap(ky));
-        depthwise(&self.packed, &columns, rows, padding, self.requantizer.zero_point(), out);
+        depthwise(&self.packed, &columns, inside, rows, padding, self.requantizer.zero_point(), out);
     }
 }
