@@ -2,6 +2,7 @@
 
 use crate::compile::Model;
 use crate::feed::{FeedError, PlanModel};
+use crate::fuse::last_node;
 use crate::qgraph::QValue;
 use crate::simulate;
 use crate::stream::Timing;
@@ -168,11 +169,14 @@ fn pairs(model: &Model, plan: &Plan<'_>) -> Result<Vec<Pair>, CompareError> {
     for index in 0..plan.step_count() {
         let Some(step) = plan.step(index) else { continue };
         let name = plan.step_name(index);
+        let node_name = last_node(name);
         let node = if step.output == output {
             rows.nodes.iter().position(|n| n.output == row_output)
         } else {
             rows.nodes.iter().enumerate().position(|(n, node)| {
-                !used[n] && short(&node.name) == name && Some(rows.values[node.output].shape) == shape_of(step.output)
+                !used[n]
+                    && short(&node.name) == node_name
+                    && Some(rows.values[node.output].shape) == shape_of(step.output)
             })
         };
         let (Some(node), Some(value)) = (node, plan.value(step.output)) else { continue };

@@ -5,6 +5,7 @@ use crate::budget::{self, Budget, BudgetError};
 use crate::calibrate::{Method, Observed};
 use crate::correct::correct_output;
 use crate::equalize;
+use crate::fuse::fuse;
 use crate::lower::{LowerError, RowGraph, RowOperator, lower};
 use crate::padding;
 use crate::ports;
@@ -220,7 +221,7 @@ impl Model {
         method: Method,
         budget: &Budget,
     ) -> Result<Compiled, CompileError> {
-        self.finish(quantize(&self.rows, statistics)?, method, budget, None)
+        self.finish(fuse(quantize(&self.rows, statistics)?), method, budget, None)
     }
 
     /// The same for a stream: rows come without end, and the plan notes its [`Timing`].

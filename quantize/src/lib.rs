@@ -14,6 +14,7 @@ pub mod correct;
 pub mod equalize;
 pub mod evaluate;
 pub mod feed;
+pub mod fuse;
 pub mod inspect;
 pub mod lower;
 pub mod pack;

@@ -6,6 +6,7 @@ use residua::plan::Plan;
 use residua_models::onnx::survey;
 use residua_quantize::aligned::AlignedBytes;
 use residua_quantize::compile::Model;
+use residua_quantize::fuse::fuse;
 use residua_quantize::inspect::PlanReport;
 use residua_quantize::quantize::{Statistics, quantize};
 use residua_quantize::schedule::{Heads, Memory, Objective, place, schedule, schedule_within};
@@ -77,7 +78,7 @@ fn rows_are_computed_once() {
         let declared = survey(&bytes).unwrap().macs.unwrap();
         let model = Model::import(&bytes).unwrap();
         let statistics: Vec<Statistics> = model.rows.values.iter().map(|_| [-2.0, 2.0].into()).collect();
-        let graph = quantize(&model.rows, &statistics).unwrap();
+        let graph = fuse(quantize(&model.rows, &statistics).unwrap());
         let tensors: Vec<u16> = (0..graph.steps.len() as u16).collect();
         let schedules = [
             ("smallest arena", schedule(&graph)),

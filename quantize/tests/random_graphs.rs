@@ -12,6 +12,7 @@ use residua_harness::{HarnessError, Options, Target};
 use residua_models::function::Function;
 use residua_models::graph::{PixelSource, ValueId, Window};
 use residua_quantize::aligned::AlignedBytes;
+use residua_quantize::fuse::fuse;
 use residua_quantize::inspect::PlanReport;
 use residua_quantize::lower::{RowGraph, RowNode, RowOperator, RowValue};
 use residua_quantize::page::page;
@@ -268,6 +269,11 @@ fn random_graph(seed: u64, steps: usize) -> QGraph {
     quantize(&b.graph, &statistics).unwrap()
 }
 
+/// The same graph with residual adds in the convolutions before them.
+fn random_fused_graph(seed: u64, steps: usize) -> QGraph {
+    fuse(random_graph(seed, steps))
+}
+
 fn input(plan: &Plan<'_>, seed: u64) -> Vec<i8> {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     (0..plan.input().len()).map(|_| random.next() as i8).collect()
@@ -301,7 +307,7 @@ proptest! {
 
     #[test]
     fn rows_equal_tensors(seed in any::<u64>(), steps in 1usize..10, splits in any::<u64>()) {
-        let graph = random_graph(seed, steps);
+        let graph = random_fused_graph(seed, steps);
         let mut segment = 0;
         let random_split: Vec<u16> = (0..graph.steps.len()).map(|s| {
             segment += u16::from(s > 0 && splits >> (s % 64) & 1 == 1);
@@ -337,13 +343,28 @@ proptest! {
         }
     }
 
+    #[test]
+    fn fusing_changes_no_bit(seed in any::<u64>(), steps in 1usize..10) {
+        let graph = random_graph(seed, steps);
+        let fused = fuse(graph.clone());
+        let macs = |graph: &QGraph| graph.steps.iter().map(|s| s.macs).sum::<u64>();
+        prop_assert_eq!(macs(&graph), macs(&fused));
+        let outputs = |graph: &QGraph| {
+            let bytes = write(graph, &schedule(graph), &Extras::default()).unwrap();
+            let plan = Plan::load(&bytes).unwrap();
+            let values = simulate::run_values(&plan, &input(&plan, seed)).unwrap();
+            (graph.first_output() == usize::from(plan.output_value()), graph.outputs.iter().map(|&o| values[o].clone()).collect::<Vec<_>>())
+        };
+        prop_assert_eq!(outputs(&graph), outputs(&fused));
+    }
+
     /// Random bytes of the structure are changed and the checksum is made to match again: the plan is refused, or it runs
     /// to the end without a panic, and can be described.
     #[test]
     fn damage_behind_the_checksum_does_no_harm(
         seed in any::<u64>(), damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
     ) {
-        let graph = random_graph(seed, 3);
+        let graph = random_fused_graph(seed, 3);
         let mut bytes = write(&graph, &schedule(&graph), &Extras::default()).unwrap();
         let mut header = HeaderRecord::read(&bytes).unwrap();
         let structure = STRUCTURE_START..header.constants as usize;
@@ -385,7 +406,7 @@ fn emulated_cores_equal_the_host() {
     residua_harness::install().unwrap();
     let options = Options { all_operators: true, ..Options::default() };
     for seed in 0..20 {
-        let graph = random_graph(seed, 8);
+        let graph = random_fused_graph(seed, 8);
         let bytes = write(&graph, &schedule(&graph), &Extras::default()).unwrap();
         let plan = Plan::load(&bytes).unwrap();
         let input = input(&plan, seed);

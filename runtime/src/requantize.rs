@@ -5,11 +5,10 @@
 /// This formula in 64-bit arithmetic is the definition that every kernel on every instruction set equals bit for bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requantizer {
-    shift: u32,
-    half: i64,
-    zero_point: i32,
-    min: i32,
-    max: i32,
+    shift: u8,
+    zero_point: i8,
+    min: i8,
+    max: i8,
 }
 
 impl Requantizer {
@@ -18,57 +17,61 @@ impl Requantizer {
 
     /// A requantizer, or `None` unless `1 ≤ shift ≤ 62` and `-128 ≤ min ≤ max ≤ 127` and the zero point is an int8.
     pub fn new(shift: u8, zero_point: i32, min: i32, max: i32) -> Option<Self> {
-        let int8 = -128..=127;
-        let valid = (1..=Self::MAX_SHIFT).contains(&shift)
-            && int8.contains(&zero_point)
-            && int8.contains(&min)
-            && int8.contains(&max)
-            && min <= max;
-        valid.then(|| Self { shift: u32::from(shift), half: 1i64 << (shift - 1), zero_point, min, max })
+        let [zero_point, min, max] = [i8::try_from(zero_point).ok()?, i8::try_from(min).ok()?, i8::try_from(max).ok()?];
+        let valid = (1..=Self::MAX_SHIFT).contains(&shift) && min <= max;
+        valid.then_some(Self { shift, zero_point, min, max })
     }
 
     /// `clamp(zero_point + round_half_up(acc · multiplier / 2^shift))`.
     #[inline(always)]
     pub fn apply(&self, acc: i32, multiplier: i32) -> i8 {
         let product = i64::from(acc).wrapping_mul(i64::from(multiplier));
-        let rounded = product.wrapping_add(self.half) >> self.shift;
+        let half = 1i64.wrapping_shl(u32::from(self.shift).wrapping_sub(1));
+        let rounded = product.wrapping_add(half).wrapping_shr(self.shift.into());
         rounded.wrapping_add(self.zero_point.into()).clamp(self.min.into(), self.max.max(self.min).into()) as i8
     }
 
     /// Clamps outputs to the bounds where these are narrower than int8.
     pub fn restrict(&self, out: &mut [i8]) {
         if self.restricts() {
-            let (min, max) = (self.min as i8, self.max.max(self.min) as i8);
+            let (min, max) = (self.min, self.max.max(self.min));
             out.iter_mut().for_each(|out| *out = (*out).clamp(min, max));
         }
     }
 
     /// Whether the bounds are narrower than int8.
     pub fn restricts(&self) -> bool {
-        (self.min, self.max) != (i8::MIN.into(), i8::MAX.into())
+        (self.min, self.max) != (i8::MIN, i8::MAX)
     }
 
     /// The zero point.
     pub fn zero_point(&self) -> i32 {
-        self.zero_point
+        self.zero_point.into()
     }
 
     /// Whether [`high_word`] computes it, up to [`Requantizer::restrict`].
     pub fn is_high_word(&self) -> bool {
-        self.shift == u32::from(HIGH_WORD_SHIFT)
+        self.shift == HIGH_WORD_SHIFT
+    }
+
+    /// Whether [`Requantizer::round_shift`] and [`Requantizer::unrestricted`] accept the shift.
+    pub(crate) fn shifts_32_bits(&self) -> bool {
+        self.shift <= 30
     }
 
     /// The same with a multiplier of one: `clamp(zero_point + round_half_up(acc / 2^shift))`, for `|acc| < 2^30` and
     /// `shift ≤ 30`.
     #[inline(always)]
     pub fn round_shift(&self, acc: i32) -> i8 {
-        let rounded = acc.wrapping_add(self.half as i32) >> (self.shift & 31);
-        rounded.saturating_add(self.zero_point).clamp(self.min, self.max.max(self.min)) as i8
+        let Shifter { half, shift, zero_point } = self.unrestricted();
+        let rounded = acc.wrapping_add(half) >> (shift & 31);
+        rounded.saturating_add(zero_point).clamp(self.min.into(), self.max.max(self.min).into()) as i8
     }
 
     /// [`Requantizer::round_shift`] up to [`Requantizer::restrict`].
     pub fn unrestricted(&self) -> Shifter {
-        Shifter { half: self.half as i32, shift: self.shift & 31, zero_point: self.zero_point }
+        let shift = u32::from(self.shift) & 31;
+        Shifter { half: 1i32.wrapping_shl(shift.wrapping_sub(1)), shift, zero_point: self.zero_point.into() }
     }
 }
 
@@ -84,7 +87,18 @@ impl Shifter {
     /// Maps an accumulator.
     #[inline(always)]
     pub fn apply(&self, acc: i32) -> i8 {
-        (acc.wrapping_add(self.half) >> (self.shift & 31)).wrapping_add(self.zero_point).clamp(-128, 127) as i8
+        self.apply_rounded(acc.wrapping_add(self.half))
+    }
+
+    /// Maps an accumulator to which [`Shifter::half`] has been added.
+    #[inline(always)]
+    pub fn apply_rounded(&self, acc: i32) -> i8 {
+        (acc >> (self.shift & 31)).wrapping_add(self.zero_point).clamp(-128, 127) as i8
+    }
+
+    /// One half, in units of the accumulator.
+    pub fn half(&self) -> i32 {
+        self.half
     }
 }
 

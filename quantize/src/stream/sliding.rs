@@ -2,6 +2,7 @@
 
 use super::step::{Speed, greatest_common_divisor, meet, name, slide};
 use super::{Obstacle, Reach, StreamError};
+use crate::fuse::fuse;
 use crate::qgraph::{Endless, QGraph};
 use crate::schedule::replay_is_settled;
 
@@ -67,7 +68,7 @@ impl Sliding {
         graph
     }
 
-    /// The graph over a stream that does not end.
+    /// The graph over a stream that does not end, its residual adds fused.
     pub fn endless(&self) -> QGraph {
         let periods = self.window.values.iter().zip(&self.speeds).map(|(value, speed)| {
             let most = if speed.rows <= speed.inputs { ENDLESS } else { MOST_ROWS };
@@ -79,6 +80,7 @@ impl Sliding {
             let (speed, rows) = (self.speeds[window.output], self.window.values[window.output].shape[0] as u64);
             step.macs = (window.macs * speed.rows).div_ceil(rows * speed.inputs);
         }
+        let mut graph = fuse(graph);
         // Everything repeats once all values have rows.
         let reach = Reach::new(&graph);
         let first = (0..graph.values.len()).map(|value| reach.of_value(value, 0).needed).max().unwrap_or(0);

@@ -43,7 +43,7 @@ impl Timing {
         let graph = sliding.endless();
         let reach = Reach::new(&graph);
         let rows = |value: usize| sliding.window().values[value].shape[0] as u32;
-        let (window, outputs) = (rows(graph.input), rows(graph.first_output()));
+        let (window, outputs) = (rows(graph.input), rows(sliding.window().first_output()));
         let needed = |row: u32| reach.of(row).needed;
         let [per, rows] = sliding.period().map(|n| n as u32);
         let unpadded = (0..).map(|row| reach.of(row)).find(|reach| !reach.padded);

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use residua::engine::{Engine, Observer};
 use residua::plan::Plan;
 use residua_quantize::aligned::AlignedBytes;
+use residua_quantize::fuse::fuse;
 use residua_quantize::qgraph::QGraph;
 use residua_quantize::schedule::{Heads, place, schedule};
 use residua_quantize::stream::{Reach, Sliding, Timing};
@@ -54,7 +55,7 @@ proptest! {
 
         // A finite stream that reaches further than what is pushed.
         let pushed = timing.window + timing.delay + extra;
-        let long = sliding.over(u64::from(timing.first + pushed) / sliding.period()[0] + 2);
+        let long = fuse(sliding.over(u64::from(timing.first + pushed) / sliding.period()[0] + 2));
         let long_bytes = tensors(&long);
         let whole = Plan::load(&long_bytes).unwrap();
         let mut random = Random(seed | 1);

@@ -3,43 +3,23 @@
 use super::geometry::Geometry;
 use super::pairing::Pairing;
 use super::rows::RowWindow;
+use super::sum::Sum;
 use super::{Context, RowOperator};
 use crate::plan::PlanError;
-use crate::requantize::Requantizer;
 
-/// Multipliers are at most this in size, so that the sum of both products stays below 2^30.
-const MAX_MULTIPLIER: i32 = 1 << 21;
-
-/// `out = clamp(zero_point + round_half_up(((a − za) · ma + (b − zb) · mb) / 2^shift))`, element by element.
-///
-/// A negative multiplier subtracts. The second input may be narrower, see [`Pairing`]. Both inputs are brought to one fixed-point scale and rounded once, as in HAWQ-V3 (Yao et al., 2021).
+/// The [`Sum`] of both inputs, element by element. The second input may be narrower, see [`Pairing`].
 #[derive(Clone, Copy, Debug)]
 pub struct Add {
     geometry: Geometry,
     pairing: Pairing,
-    zero_points: [i32; 2],
-    multipliers: [i32; 2],
-    requantizer: Requantizer,
+    sum: Sum,
 }
 
 impl Add {
-    /// An add over the geometry's shapes; `None` unless it is elementwise and both multipliers lie in `−2^21..=2^21`.
+    /// An add over the geometry's shapes; `None` unless it is elementwise.
     #[inline(always)]
-    pub fn new(
-        geometry: Geometry,
-        pairing: Pairing,
-        zero_points: [i32; 2],
-        multipliers: [i32; 2],
-        requantizer: Requantizer,
-    ) -> Option<Self> {
-        let bounded = multipliers.iter().all(|m| (-MAX_MULTIPLIER..=MAX_MULTIPLIER).contains(m));
-        (geometry.is_elementwise() && bounded).then_some(Self {
-            geometry,
-            pairing,
-            zero_points,
-            multipliers,
-            requantizer,
-        })
+    pub fn new(geometry: Geometry, pairing: Pairing, sum: Sum) -> Option<Self> {
+        geometry.is_elementwise().then_some(Self { geometry, pairing, sum })
     }
 
     #[inline(never)]
@@ -48,12 +28,10 @@ impl Add {
         let second = context.second.ok_or(PlanError::Geometry(context.index))?;
         let pairing = Pairing::of(context.input, second).ok_or(PlanError::Geometry(context.index))?;
         let wrong = PlanError::Requantization(context.index);
-        if context.step.shift > 30 {
-            return Err(wrong);
-        }
-        let zero_points = [context.input.zero_point.into(), second.zero_point.into()];
+        let zero_points = [context.input.zero_point, second.zero_point].map(|z| z as i8);
         let multipliers = [context.step.first_parameter, context.step.second_parameter];
-        Self::new(geometry, pairing, zero_points, multipliers, context.requantizer()?).ok_or(wrong)
+        let sum = Sum::new(zero_points, multipliers, context.requantizer()?).ok_or(wrong)?;
+        Self::new(geometry, pairing, sum).ok_or(wrong)
     }
 }
 
@@ -63,26 +41,14 @@ impl RowOperator for Add {
     }
 
     fn row(&self, window: &RowWindow<'_>, _scratch: &mut [u32], out: &mut [i8]) {
-        let [za, zb] = self.zero_points;
-        let [ma, mb] = self.multipliers;
         let first = window.tap(0).unwrap_or(&[]);
-        let zero = za.wrapping_mul(ma).wrapping_add(zb.wrapping_mul(mb)).wrapping_neg();
-        let requantizer = self.requantizer.unrestricted();
-        self.pairing.for_each(first, window.second(), out, |a, b| {
-            let a = i32::from(a).wrapping_mul(ma).wrapping_add(zero);
-            requantizer.apply(i32::from(b).wrapping_mul(mb).wrapping_add(a))
-        });
-        self.requantizer.restrict(out);
+        self.pairing.for_each(first, window.second(), out, self.sum.unrestricted());
+        self.sum.restrict(out);
     }
 
     fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8]) {
-        let [za, zb] = self.zero_points.map(i64::from);
-        let [ma, mb] = self.multipliers.map(i64::from);
         for (index, (out, &a)) in output.iter_mut().zip(input).enumerate() {
-            let b = self.pairing.reference(&self.geometry, second, index);
-            let a = i64::from(a).wrapping_sub(za).wrapping_mul(ma);
-            let b = i64::from(b).wrapping_sub(zb).wrapping_mul(mb);
-            *out = self.requantizer.apply(a.wrapping_add(b) as i32, 1);
+            *out = self.sum.reference(a, self.pairing.reference(&self.geometry, second, index));
         }
     }
 }
@@ -91,7 +57,9 @@ impl RowOperator for Add {
 mod tests {
     use super::*;
     use crate::operators::pairing::testing::{pairings, second_len};
+    use crate::operators::sum::MAX_MULTIPLIER;
     use crate::operators::testing::{elementwise, int8s, pairs_equal_reference};
+    use crate::requantize::Requantizer;
     use proptest::prelude::*;
 
     proptest! {
@@ -101,9 +69,10 @@ mod tests {
             ma in -MAX_MULTIPLIER..=MAX_MULTIPLIER, mb in -MAX_MULTIPLIER..=MAX_MULTIPLIER,
             zeros in any::<[i8; 3]>(), shift in 1u8..=30,
         ) {
-            let [za, zb, zo] = zeros.map(i32::from);
-            let requantizer = Requantizer::new(shift, zo, -128, 127).unwrap();
-            let operator = Add::new(geometry, pairing.with(&geometry), [za, zb], [ma, mb], requantizer).unwrap();
+            let [za, zb, zo] = zeros;
+            let requantizer = Requantizer::new(shift, zo.into(), -128, 127).unwrap();
+            let sum = Sum::new([za, zb], [ma, mb], requantizer).unwrap();
+            let operator = Add::new(geometry, pairing.with(&geometry), sum).unwrap();
             let mut bytes = int8s(seed);
             let (len, row) = second_len(&geometry, &pairing);
             let second = bytes(len);

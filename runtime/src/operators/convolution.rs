@@ -1,5 +1,6 @@
 //! Convolution: any kernel, stride, dilation, groups and padding.
 
+use super::epilogue::Epilogue;
 use super::geometry::Geometry;
 use super::padding::Padding;
 use super::rows::RowWindow;
@@ -7,7 +8,6 @@ use super::windows::Windows;
 use super::{Context, RowOperator};
 use crate::kernels::{Matrix, Output};
 use crate::plan::PlanError;
-use crate::requantize::Requantizer;
 
 /// `out[y, x, o] = requantize(bias[o] + Σ w[o, ky, kx, i] · in[row(y, ky), column(x, kx), group(o) + i])`.
 ///
@@ -20,7 +20,7 @@ pub struct Convolution<'p> {
     outputs: usize,
     words: &'p [u32],
     words_per_group: usize,
-    requantizer: Requantizer,
+    epilogue: Epilogue,
     padding: Padding<'p>,
 }
 
@@ -41,15 +41,15 @@ impl<'p> Convolution<'p> {
         geometry: Geometry,
         groups: usize,
         words: &'p [u32],
-        requantizer: Requantizer,
+        epilogue: Epilogue,
         padding: Padding<'p>,
     ) -> Option<Self> {
-        let sound = Self::words(&geometry, groups)? == words.len() && requantizer.is_high_word();
+        let sound = Self::words(&geometry, groups)? == words.len() && epilogue.is_high_word();
         let inputs = geometry.channels_in.checked_div(groups)?;
         let outputs = geometry.channels_out.checked_div(groups)?;
         let words_per_group = words.len().checked_div(groups)?;
         let whole = inputs > 0 && outputs > 0;
-        (sound && whole).then_some(Self { geometry, inputs, outputs, words, words_per_group, requantizer, padding })
+        (sound && whole).then_some(Self { geometry, inputs, outputs, words, words_per_group, epilogue, padding })
     }
 
     #[inline(never)]
@@ -57,7 +57,7 @@ impl<'p> Convolution<'p> {
         let geometry = context.geometry()?;
         let groups = usize::from(context.step.groups);
         let words = context.packed(Self::words(&geometry, groups))?;
-        Self::new(geometry, groups, words, context.requantizer()?, Padding::decode(context)?)
+        Self::new(geometry, groups, words, Epilogue::decode(context)?, Padding::decode(context)?)
             .ok_or(PlanError::Geometry(context.index))
     }
 
@@ -81,7 +81,7 @@ impl RowOperator for Convolution<'_> {
     }
 
     fn row(&self, window: &RowWindow<'_>, scratch: &mut [u32], out: &mut [i8]) {
-        let (stride, zero_point) = (self.geometry.channels_out, self.requantizer.zero_point());
+        let (stride, zero_point) = (self.geometry.channels_out, self.epilogue.zero_point());
         let mut first = 0usize;
         for (windows, matrix) in self.groups() {
             let elements = out.get_mut(first..).unwrap_or(&mut []);
@@ -89,12 +89,12 @@ impl RowOperator for Convolution<'_> {
             windows.multiply(window, &matrix, &self.padding, scratch, output);
             first = first.wrapping_add(self.outputs);
         }
-        self.requantizer.restrict(out);
+        self.epilogue.finish(window, out);
     }
 
-    fn reference(&self, input: &[i8], _second: &[i8], output: &mut [i8]) {
+    fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8]) {
         let g = &self.geometry;
-        let mut outputs = output.iter_mut();
+        let mut outputs = output.iter_mut().enumerate();
         for y in 0..g.rows_out {
             for x in 0..g.columns_out as usize {
                 for (windows, matrix) in self.groups() {
@@ -112,8 +112,8 @@ impl RowOperator for Convolution<'_> {
                                 }
                             }
                         }
-                        if let Some(out) = outputs.next() {
-                            *out = self.requantizer.apply(acc as i32, matrix.multiplier(o));
+                        if let Some((index, out)) = outputs.next() {
+                            *out = self.epilogue.reference(acc, matrix.multiplier(o), second, index);
                         }
                     }
                 }
@@ -141,7 +141,7 @@ mod tests {
             let words: Vec<u32> = matrices.iter().flat_map(|(words, _)| words.iter().copied()).collect();
             let pixel = bytes(geometry.channels_in);
             let padding = if per_channel { Padding::per_channel(&pixel) } else { Padding::uniform(pixel[0]) };
-            let operator = Convolution::new(geometry, groups, &words, matrices[0].1, padding).unwrap();
+            let operator = Convolution::new(geometry, groups, &words, matrices[0].1.into(), padding).unwrap();
             rows_equal_reference(&operator, &mut bytes, None)?;
         }
     }
@@ -162,7 +162,7 @@ mod tests {
             pad: [0, 0],
         };
         let (words, requantizer) = packed(1, 4, 4);
-        let new = |groups, words| Convolution::new(geometry, groups, words, requantizer, Padding::uniform(0));
+        let new = |groups, words| Convolution::new(geometry, groups, words, requantizer.into(), Padding::uniform(0));
         assert!(new(1, &words).is_some());
         assert!(new(1, &words[1..]).is_none());
         assert!(new(3, &words).is_none());

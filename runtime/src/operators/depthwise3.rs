@@ -1,12 +1,12 @@
 //! Depthwise convolution of 3×3 taps, at most one column of padding on each side.
 
+use super::epilogue::Epilogue;
 use super::geometry::Geometry;
 use super::rows::RowWindow;
 use super::{Context, RowOperator};
 use crate::kernels::depthwise3;
 use crate::kernels::nines::{PackedNines, ThreeRows};
 use crate::plan::PlanError;
-use crate::requantize::Requantizer;
 
 /// `out[y, x, c] = requantize(bias[c] + Σ w[ky, kx, c] · in[row(y, ky), column(x, kx), c])`.
 ///
@@ -15,7 +15,7 @@ use crate::requantize::Requantizer;
 pub struct Depthwise3<'p> {
     geometry: Geometry,
     packed: PackedNines<'p>,
-    requantizer: Requantizer,
+    epilogue: Epilogue,
 }
 
 impl<'p> Depthwise3<'p> {
@@ -35,18 +35,18 @@ impl<'p> Depthwise3<'p> {
 
     /// A depthwise convolution over the geometry's shapes; `None` where they do not fit.
     #[inline(always)]
-    pub fn new(geometry: Geometry, words: &'p [u32], requantizer: Requantizer) -> Option<Self> {
-        let sound = Self::fits(&geometry) && requantizer.is_high_word();
+    pub fn new(geometry: Geometry, words: &'p [u32], epilogue: Epilogue) -> Option<Self> {
+        let sound = Self::fits(&geometry) && epilogue.is_high_word();
         let packed = PackedNines::new(words, geometry.channels_in)?;
-        sound.then_some(Self { geometry, packed, requantizer })
+        sound.then_some(Self { geometry, packed, epilogue })
     }
 
     #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
-        context.single()?;
+        context.unpadded()?;
         let words = context.packed(PackedNines::len(geometry.channels_in))?;
-        Self::new(geometry, words, context.requantizer()?).ok_or(PlanError::Geometry(context.index))
+        Self::new(geometry, words, Epilogue::decode(context)?).ok_or(PlanError::Geometry(context.index))
     }
 }
 
@@ -63,16 +63,16 @@ impl RowOperator for Depthwise3<'_> {
             left: self.geometry.pad[1] == 1,
             right: last >= self.geometry.columns_in.into(),
         };
-        depthwise3(&self.packed, &rows, self.requantizer.zero_point(), out);
-        self.requantizer.restrict(out);
+        depthwise3(&self.packed, &rows, self.epilogue.zero_point(), out);
+        self.epilogue.finish(window, out);
     }
 
-    fn reference(&self, input: &[i8], _second: &[i8], output: &mut [i8]) {
+    fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8]) {
         let g = &self.geometry;
-        let mut outputs = output.iter_mut();
+        let mut outputs = output.iter_mut().enumerate();
         for y in 0..g.rows_out {
             for x in 0..g.columns_out as usize {
-                for ((c, kernel), out) in self.packed.kernels().enumerate().zip(&mut outputs) {
+                for ((c, kernel), (index, out)) in self.packed.kernels().enumerate().zip(&mut outputs) {
                     let mut acc = i64::from(kernel.bias);
                     for (ky, weights) in kernel.weights.iter().enumerate() {
                         for (kx, &weight) in weights.iter().enumerate() {
@@ -80,7 +80,7 @@ impl RowOperator for Depthwise3<'_> {
                             acc = acc.wrapping_add(i64::from(value).wrapping_mul(weight.into()));
                         }
                     }
-                    *out = self.requantizer.apply(acc as i32, kernel.multiplier);
+                    *out = self.epilogue.reference(acc, kernel.multiplier, second, index);
                 }
             }
         }
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
     use crate::kernels::nines::Nine;
     use crate::operators::testing::{channel_numbers, int8s, rows_equal_reference};
-    use crate::requantize::HIGH_WORD_SHIFT;
+    use crate::requantize::{HIGH_WORD_SHIFT, Requantizer};
     use proptest::prelude::*;
     use std::vec::Vec;
 
@@ -122,7 +122,7 @@ mod tests {
                 Nine { bias, multiplier: (multiplier >> 12).max(1), weights, padding: bytes(1)[0] }.pack()
             }).collect();
             let requantizer = Requantizer::new(HIGH_WORD_SHIFT, bytes(1)[0].into(), -128, 120).unwrap();
-            let operator = Depthwise3::new(geometry, &words, requantizer).unwrap();
+            let operator = Depthwise3::new(geometry, &words, requantizer.into()).unwrap();
             rows_equal_reference(&operator, &mut bytes, None)?;
         }
     }

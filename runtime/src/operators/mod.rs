@@ -15,6 +15,7 @@ mod dense;
 mod depthwise;
 #[cfg(not(residua_mve))]
 mod depthwise3;
+mod epilogue;
 pub mod geometry;
 mod log_softmax;
 mod max_pool;
@@ -26,6 +27,7 @@ pub mod pairing;
 mod pointwise;
 pub mod rows;
 mod softmax;
+mod sum;
 mod table;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -46,6 +48,7 @@ pub use depthwise::{Depthwise, depthwise_scratch_words};
 pub use depthwise::Depthwise as Depthwise3;
 #[cfg(not(residua_mve))]
 pub use depthwise3::Depthwise3;
+pub use epilogue::Epilogue;
 pub use log_softmax::LogSoftmax;
 pub use max_pool::MaxPool;
 pub use mean::Mean;
@@ -53,6 +56,7 @@ pub use mean_pool::MeanPool;
 pub use multiply::Multiply;
 pub use pointwise::Pointwise;
 pub use softmax::Softmax;
+pub use sum::Sum;
 pub use table::Table;
 pub use upsample::{Order, Upsample};
 
@@ -309,8 +313,14 @@ impl<'c, 'p> Context<'c, 'p> {
         len.and_then(|len| self.plan.constants_u32(self.step.weights, len)).ok_or(PlanError::Constants(self.index))
     }
 
-    /// The step has no second input.
+    /// The step has neither a second input nor a padding pixel.
     fn single(&self) -> Result<(), PlanError> {
-        geometry::fits(self.second.is_none() && self.step.padding == NONE, self.index)
+        geometry::fits(self.second.is_none(), self.index)?;
+        self.unpadded()
+    }
+
+    /// The step has no padding pixel.
+    fn unpadded(&self) -> Result<(), PlanError> {
+        geometry::fits(self.step.padding == NONE, self.index)
     }
 }

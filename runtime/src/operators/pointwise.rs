@@ -1,5 +1,6 @@
 //! Pointwise (1×1) convolution; a dense layer over one pixel is the same.
 
+use super::epilogue::Epilogue;
 use super::geometry::{Geometry, fits};
 use super::padding::Padding;
 use super::rows::RowWindow;
@@ -7,7 +8,6 @@ use super::windows::Windows;
 use super::{Context, RowOperator};
 use crate::kernels::{Matrix, Output};
 use crate::plan::PlanError;
-use crate::requantize::Requantizer;
 
 /// `out[y, x, o] = requantize(bias[o] + Σ w[o, i] · in[y · stride, x · stride, i])`, without padding.
 ///
@@ -16,26 +16,26 @@ use crate::requantize::Requantizer;
 pub struct Pointwise<'p> {
     geometry: Geometry,
     matrix: Matrix<'p>,
-    requantizer: Requantizer,
+    epilogue: Epilogue,
 }
 
 impl<'p> Pointwise<'p> {
     /// A pointwise convolution over the geometry's shapes; `None` where sizes do not match.
     #[inline(always)]
-    pub fn new(geometry: Geometry, words: &'p [u32], requantizer: Requantizer) -> Option<Self> {
+    pub fn new(geometry: Geometry, words: &'p [u32], epilogue: Epilogue) -> Option<Self> {
         // Without padding the last column read is inside the input: the geometry says so.
-        let sound = geometry.kernel == [1, 1] && geometry.pad == [0, 0] && requantizer.is_high_word();
+        let sound = geometry.kernel == [1, 1] && geometry.pad == [0, 0] && epilogue.is_high_word();
         let matrix = Matrix::new(words, geometry.channels_in, geometry.channels_out)?;
-        sound.then_some(Self { geometry, matrix, requantizer })
+        sound.then_some(Self { geometry, matrix, epilogue })
     }
 
     #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry()?;
-        context.single()?;
+        context.unpadded()?;
         fits(geometry.span() == 1, context.index)?;
         let words = context.packed(Matrix::len(geometry.channels_in, geometry.channels_out))?;
-        Self::new(geometry, words, context.requantizer()?).ok_or(PlanError::Geometry(context.index))
+        Self::new(geometry, words, Epilogue::decode(context)?).ok_or(PlanError::Geometry(context.index))
     }
 
     fn windows(&self) -> Windows<'_> {
@@ -54,14 +54,14 @@ impl RowOperator for Pointwise<'_> {
 
     fn row(&self, window: &RowWindow<'_>, scratch: &mut [u32], out: &mut [i8]) {
         let output =
-            Output { elements: out, stride: self.geometry.channels_out, zero_point: self.requantizer.zero_point() };
+            Output { elements: out, stride: self.geometry.channels_out, zero_point: self.epilogue.zero_point() };
         self.windows().multiply(window, &self.matrix, &Padding::uniform(0), scratch, output);
-        self.requantizer.restrict(out);
+        self.epilogue.finish(window, out);
     }
 
-    fn reference(&self, input: &[i8], _second: &[i8], output: &mut [i8]) {
+    fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8]) {
         let g = &self.geometry;
-        let mut outputs = output.iter_mut();
+        let mut outputs = output.iter_mut().enumerate();
         for y in 0..g.rows_out {
             for x in 0..g.columns_out as usize {
                 for o in 0..g.channels_out {
@@ -70,8 +70,8 @@ impl RowOperator for Pointwise<'_> {
                         let value = g.element(input, g.first_row(y), g.column(x, 0), i).unwrap_or(0);
                         acc = acc.wrapping_add(i64::from(value).wrapping_mul(self.matrix.weight(o, i).into()));
                     }
-                    if let Some(out) = outputs.next() {
-                        *out = self.requantizer.apply(acc as i32, self.matrix.multiplier(o));
+                    if let Some((index, out)) = outputs.next() {
+                        *out = self.epilogue.reference(acc, self.matrix.multiplier(o), second, index);
                     }
                 }
             }
@@ -90,7 +90,7 @@ mod tests {
         fn rows_equal_the_reference((geometry, _) in geometries(1..=40, false), seed in any::<u64>()) {
             let geometry = unpadded_1x1(geometry);
             let (words, requantizer) = packed(seed, geometry.channels_out, geometry.channels_in);
-            let operator = Pointwise::new(geometry, &words, requantizer).unwrap();
+            let operator = Pointwise::new(geometry, &words, requantizer.into()).unwrap();
             rows_equal_reference(&operator, &mut int8s(seed), None)?;
         }
     }

@@ -28,7 +28,7 @@
 /// First four bytes of a plan: `RSDP`.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"RSDP");
 /// Version of this layout; a reader accepts exactly its own.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// Alignment of plans, arenas and sections, in bytes.
 pub const ALIGNMENT: usize = 16;
 /// The structure checksum covers the bytes from here to the constants.
@@ -61,7 +61,7 @@ macro_rules! scalars {
         }
     )*};
 }
-scalars!(u8, u16, i16, u32, i32);
+scalars!(u8, i8, u16, i16, u32, i32);
 
 macro_rules! records {
     ($( $(#[$doc:meta])* $name:ident { $( $(#[$field_doc:meta])* $field:ident : $t:ty, )* } )*) => {$(
@@ -245,8 +245,10 @@ records! {
         min: i16,
         /// Upper bound of the output (activation).
         max: i16,
-        /// 0.
-        reserved: u16,
+        /// Exponent of the requantization of a convolution's residual add: the sum with its second input.
+        residual_shift: u8,
+        /// Zero point of what the residual add adds its second input to.
+        residual_zero_point: i8,
         /// First operator-specific number.
         first_parameter: i32,
         /// Second operator-specific number.

@@ -12,6 +12,7 @@ use core::ops::RangeInclusive;
 /// Longest row in bytes; keeps all products within a row and its window within 32 bits. Rows themselves may be any number.
 const MAX_ROW: usize = 1 << 24;
 
+#[inline(never)]
 pub(super) fn load(bytes: &[u8]) -> Result<Plan<'_>, PlanError> {
     let header = HeaderRecord::read(bytes).ok_or(PlanError::Truncated)?;
     if header.magic != MAGIC {

@@ -9,6 +9,8 @@ use residua_mailbox::Mode;
 pub struct Parts {
     /// Codes of the operators in ascending order; `None` for all.
     operators: Option<Vec<u8>>,
+    /// Whether convolutions add shortcuts.
+    residual: bool,
     modes: &'static [&'static str],
 }
 
@@ -18,7 +20,7 @@ const MODES: &[&str] = &["audio", "profile", "self-test", "stream"];
 impl Parts {
     /// Everything.
     pub fn all() -> Self {
-        Self { operators: None, modes: MODES }
+        Self { operators: None, residual: true, modes: MODES }
     }
 
     /// What a plan needs to be run.
@@ -28,8 +30,9 @@ impl Parts {
 
     /// What a mode needs with a plan, or with any.
     pub(crate) fn new(plan: Option<&Plan<'_>>, mode: Mode) -> Self {
-        let operators = plan.map(|plan| {
-            let steps = (0..plan.step_count()).filter_map(|index| plan.step(index));
+        let steps = plan.map(|plan| (0..plan.step_count()).filter_map(|index| plan.step(index)));
+        let residual = steps.clone().is_none_or(|mut steps| steps.any(|step| step.residual_shift > 0));
+        let operators = steps.map(|steps| {
             let mut codes: Vec<u8> = steps.map(|step| step.operator).collect();
             codes.sort_unstable();
             codes.dedup();
@@ -42,7 +45,7 @@ impl Parts {
             Mode::SelfTest => &["self-test"],
             Mode::Stream => &["stream"],
         };
-        Self { operators, modes }
+        Self { operators, residual, modes }
     }
 
     /// Whether the firmware computes features from audio.
@@ -61,7 +64,7 @@ impl Parts {
                 .map(|(_, name)| format!("residua/{}", kebab_case(name)))
                 .collect(),
         };
-        modes.chain(operators).collect()
+        modes.chain(operators).chain(self.residual.then(|| "residua/residual".to_owned())).collect()
     }
 
     /// A file name's part that tells these parts from others.
@@ -71,7 +74,13 @@ impl Parts {
             None => "all".to_owned(),
             Some(codes) => codes.iter().map(u8::to_string).collect::<Vec<_>>().join("."),
         };
-        [operators].into_iter().chain(self.modes.iter().map(|&mode| mode.to_owned())).collect::<Vec<_>>().join("-")
+        let residual = self.residual.then(|| "residual".to_owned());
+        [operators]
+            .into_iter()
+            .chain(residual)
+            .chain(self.modes.iter().map(|&mode| mode.to_owned()))
+            .collect::<Vec<_>>()
+            .join("-")
     }
 }
 
@@ -97,7 +106,7 @@ mod tests {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtime/Cargo.toml");
         let manifest = std::fs::read_to_string(manifest).unwrap();
         for &(code, _) in OPERATORS {
-            let parts = Parts { operators: Some(vec![code]), modes: &[] };
+            let parts = Parts { operators: Some(vec![code]), residual: false, modes: &[] };
             let [feature] = parts.features().try_into().unwrap();
             let feature = feature.strip_prefix("residua/").unwrap();
             assert!(manifest.contains(&format!("\n{feature} = []\n")), "{feature}");
@@ -120,6 +129,7 @@ mod tests {
             of(Some(&[1]), Mode::Infer),
             of(Some(&[1, 11]), Mode::Infer),
             of(Some(&[11]), Mode::Infer),
+            Parts { residual: false, ..of(Some(&[1]), Mode::Infer) },
             Parts::all(),
         ];
         for (index, one) in all.iter().enumerate() {

@@ -12,10 +12,87 @@ pub(crate) fn expand(runs: &Runs<'_>, stride: usize, out: &mut [u32]) {
     if fours == 0 || runs.count == 0 || !runs.complete() || last > out.len() {
         return portable::expand(runs, stride, out);
     }
+    let source = runs.elements.as_ptr();
+    if runs.count == stride && (2..=3).contains(&stride) {
+        let interleave = if stride == 3 { interleave3 } else { interleave2 };
+        // SAFETY: `4 fours` bytes of each run are inside the elements, and `stride · fours` words inside `out`.
+        return unsafe { interleave(source, runs.pitch, fours, out.as_mut_ptr()) };
+    }
     let mut at = At::of(runs);
     // SAFETY: `4 fours` bytes of each run are inside the elements, and word `last - 1` inside `out`; neither number is 0. The
     // cores take unaligned words.
     unsafe { expand_runs(&mut at, fours, out.as_mut_ptr(), stride.wrapping_mul(4)) }
+}
+
+/// Reads 4 `fours` bytes of each of three runs, `pitch` bytes apart, writes their words in turn; `fours` at least 1.
+#[unsafe(naked)]
+unsafe extern "C" fn interleave3(source: *const i8, pitch: usize, fours: usize, out: *mut u32) {
+    core::arch::naked_asm!(
+        "push {{r4-r9, lr}}",
+        "add r12, r0, r1",
+        "add lr, r12, r1",
+        "lsrs r2, #1",
+        "bcc 3f",
+        "ldr r4, [r0], #4",
+        "ldr r5, [r12], #4",
+        "ldr r6, [lr], #4",
+        "eor r4, r4, #0x00800080",
+        "eor r5, r5, #0x00800080",
+        "eor r6, r6, #0x00800080",
+        "stm r3!, {{r4-r6}}",
+        "cmp r2, #0",
+        "beq 4f",
+        "3:",
+        "ldr r4, [r0], #4",
+        "ldr r7, [r0], #4",
+        "ldr r5, [r12], #4",
+        "ldr r8, [r12], #4",
+        "ldr r6, [lr], #4",
+        "ldr r9, [lr], #4",
+        "eor r4, r4, #0x00800080",
+        "eor r5, r5, #0x00800080",
+        "eor r6, r6, #0x00800080",
+        "eor r7, r7, #0x00800080",
+        "eor r8, r8, #0x00800080",
+        "eor r9, r9, #0x00800080",
+        "stm r3!, {{r4-r9}}",
+        "subs r2, #1",
+        "bne 3b",
+        "4:",
+        "pop {{r4-r9, pc}}",
+    )
+}
+
+/// Reads 4 `fours` bytes of each of two runs, `pitch` bytes apart, writes their words in turn; `fours` at least 1.
+#[unsafe(naked)]
+unsafe extern "C" fn interleave2(source: *const i8, pitch: usize, fours: usize, out: *mut u32) {
+    core::arch::naked_asm!(
+        "push {{r4-r7, lr}}",
+        "add r12, r0, r1",
+        "lsrs r2, #1",
+        "bcc 3f",
+        "ldr r4, [r0], #4",
+        "ldr r5, [r12], #4",
+        "eor r4, r4, #0x00800080",
+        "eor r5, r5, #0x00800080",
+        "stm r3!, {{r4-r5}}",
+        "cmp r2, #0",
+        "beq 4f",
+        "3:",
+        "ldr r4, [r0], #4",
+        "ldr r6, [r0], #4",
+        "ldr r5, [r12], #4",
+        "ldr r7, [r12], #4",
+        "eor r4, r4, #0x00800080",
+        "eor r5, r5, #0x00800080",
+        "eor r6, r6, #0x00800080",
+        "eor r7, r7, #0x00800080",
+        "stm r3!, {{r4-r7}}",
+        "subs r2, #1",
+        "bne 3b",
+        "4:",
+        "pop {{r4-r7, pc}}",
+    )
 }
 
 /// Reads 4 `fours` bytes of each run, writes as many words, `stride` bytes from one to the next; `fours` at least 1.

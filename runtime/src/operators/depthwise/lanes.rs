@@ -12,7 +12,7 @@ pub fn depthwise_scratch_words(geometry: &Geometry) -> usize {
 }
 
 impl Depthwise<'_> {
-    /// Computes an output row up to its bounds.
+    /// Computes an output row up to its [epilogue](crate::operators::Epilogue).
     pub(super) fn compute(&self, window: &RowWindow<'_>, scratch: &mut [u32], out: &mut [i8]) {
         let scratch: &mut [i8] = bytemuck::must_cast_slice_mut(scratch);
         let padding = scratch.get_mut(..self.geometry.channels_in).unwrap_or(&mut []);
@@ -24,7 +24,7 @@ impl Depthwise<'_> {
             }
             let mut taps = Taps::new();
             self.pixels(window, padding, x).for_each(|pixel| taps.push(pixel));
-            depthwise(&self.packed, taps.pixels(), self.requantizer.zero_point(), out);
+            depthwise(&self.packed, taps.pixels(), self.epilogue.zero_point(), out);
         }
     }
 }

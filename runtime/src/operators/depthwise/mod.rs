@@ -5,13 +5,14 @@ mod lanes;
 #[cfg(residua_mve)]
 mod vectors;
 
+use super::epilogue::Epilogue;
 use super::geometry::Geometry;
 use super::padding::Padding;
 use super::rows::RowWindow;
 use super::{Context, RowOperator};
 use crate::kernels::ChannelTaps;
 use crate::plan::PlanError;
-use crate::requantize::{Requantizer, high_word};
+use crate::requantize::high_word;
 
 /// `out[y, x, c] = requantize(bias[c] + Σ w[ky, kx, c] · in[row(y, ky), column(x, kx), c])`.
 ///
@@ -20,7 +21,7 @@ use crate::requantize::{Requantizer, high_word};
 pub struct Depthwise<'p> {
     geometry: Geometry,
     packed: ChannelTaps<'p>,
-    requantizer: Requantizer,
+    epilogue: Epilogue,
     padding: Padding<'p>,
 }
 
@@ -32,12 +33,12 @@ pub use vectors::depthwise_scratch_words;
 impl<'p> Depthwise<'p> {
     /// A depthwise convolution over the geometry's shapes; `None` where sizes do not match.
     #[inline(always)]
-    pub fn new(geometry: Geometry, words: &'p [u32], requantizer: Requantizer, padding: Padding<'p>) -> Option<Self> {
-        let sound = geometry.channels_in == geometry.channels_out && requantizer.is_high_word();
+    pub fn new(geometry: Geometry, words: &'p [u32], epilogue: Epilogue, padding: Padding<'p>) -> Option<Self> {
+        let sound = geometry.channels_in == geometry.channels_out && epilogue.is_high_word();
         let packed = ChannelTaps::new(words, Self::taps(&geometry)?, geometry.channels_in)?;
         #[cfg(residua_mve)]
         let sound = sound && padding.pixel().is_some_and(|pixel| pixel.len() == geometry.channels_in);
-        sound.then_some(Self { geometry, packed, requantizer, padding })
+        sound.then_some(Self { geometry, packed, epilogue, padding })
     }
 
     fn taps(geometry: &Geometry) -> Option<usize> {
@@ -49,7 +50,7 @@ impl<'p> Depthwise<'p> {
         let geometry = context.geometry()?;
         let len = Self::taps(&geometry).and_then(|taps| ChannelTaps::len(taps, geometry.channels_in));
         let words = context.packed(len)?;
-        Self::new(geometry, words, context.requantizer()?, Padding::decode(context)?)
+        Self::new(geometry, words, Epilogue::decode(context)?, Padding::decode(context)?)
             .ok_or(PlanError::Geometry(context.index))
     }
 
@@ -79,7 +80,7 @@ impl<'p> Depthwise<'p> {
                 let value = pixel.get(c).copied().unwrap_or(0);
                 acc = acc.wrapping_add(i32::from(weight).wrapping_mul(value.into()));
             }
-            *out = high_word(acc << 8, multiplier, self.requantizer.zero_point());
+            *out = high_word(acc << 8, multiplier, self.epilogue.zero_point());
         }
     }
 }
@@ -95,16 +96,17 @@ impl RowOperator for Depthwise<'_> {
 
     fn row(&self, window: &RowWindow<'_>, scratch: &mut [u32], out: &mut [i8]) {
         self.compute(window, scratch, out);
-        self.requantizer.restrict(out);
+        self.epilogue.finish(window, out);
     }
 
-    fn reference(&self, input: &[i8], _second: &[i8], output: &mut [i8]) {
+    fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8]) {
         let g = &self.geometry;
-        let mut outputs = output.iter_mut();
+        let mut outputs = output.iter_mut().enumerate();
         for y in 0..g.rows_out {
             for x in 0..g.columns_out as usize {
                 for c in 0..g.channels_out {
-                    let (Some((bias, mut weights, multiplier)), Some(out)) = (self.packed.channel(c), outputs.next())
+                    let (Some((bias, mut weights, multiplier)), Some((index, out))) =
+                        (self.packed.channel(c), outputs.next())
                     else {
                         continue;
                     };
@@ -117,7 +119,7 @@ impl RowOperator for Depthwise<'_> {
                             acc = acc.wrapping_add(i64::from(value).wrapping_mul(weight.into()));
                         }
                     }
-                    *out = self.requantizer.apply(acc as i32, multiplier);
+                    *out = self.epilogue.reference(acc, multiplier, second, index);
                 }
             }
         }
@@ -129,7 +131,7 @@ mod tests {
     use super::*;
     use crate::kernels::taps::{PackedTaps, pack_taps};
     use crate::operators::testing::{channel_numbers, geometries, int8s, rows_equal_reference};
-    use crate::requantize::HIGH_WORD_SHIFT;
+    use crate::requantize::{HIGH_WORD_SHIFT, Requantizer};
     use proptest::prelude::*;
     use std::vec::Vec;
 
@@ -154,7 +156,7 @@ mod tests {
             let requantizer = Requantizer::new(HIGH_WORD_SHIFT, bytes(1)[0].into(), -128, 120).unwrap();
             let pixel = bytes(geometry.channels_in);
             let padding = if per_channel { Padding::per_channel(&pixel) } else { Padding::uniform(pixel[0]) };
-            let operator = Depthwise::new(geometry, &words, requantizer, padding).unwrap();
+            let operator = Depthwise::new(geometry, &words, requantizer.into(), padding).unwrap();
             rows_equal_reference(&operator, &mut bytes, None)?;
         }
     }

@@ -12,7 +12,7 @@ pub fn depthwise_scratch_words(_geometry: &Geometry) -> usize {
 }
 
 impl Depthwise<'_> {
-    /// Computes an output row up to its bounds.
+    /// Computes an output row up to its [epilogue](crate::operators::Epilogue).
     pub(super) fn compute(&self, window: &RowWindow<'_>, _scratch: &mut [u32], out: &mut [i8]) {
         let g = &self.geometry;
         let padding = self.padding.pixel().unwrap_or(&[]);
@@ -29,6 +29,6 @@ impl Depthwise<'_> {
             width: g.columns_in as usize,
         };
         let rows = (0..g.kernel[0]).map(|ky| window.tap(ky));
-        depthwise(&self.packed, &columns, inside, rows, padding, self.requantizer.zero_point(), out);
+        depthwise(&self.packed, &columns, inside, rows, padding, self.epilogue.zero_point(), out);
     }
 }

@@ -102,9 +102,24 @@ impl Source<'_> {
         self.row(0).and_then(|row| row.get(start..start.wrapping_add(inputs))).unwrap_or(&[])
     }
 
+    /// The windows of `pixels` output pixels from column `x` if they are pixels of the input.
+    #[inline(always)]
+    fn single(&self, x: usize, pixels: usize) -> Option<Runs<'_>> {
+        let Windows { geometry, inputs, .. } = self.windows;
+        let inside = self.inside.start <= x && x.wrapping_add(pixels) <= self.inside.end;
+        let [row, ..] = self.held;
+        let row = row.filter(|_| inside && geometry.kernel == [1, 1])?;
+        let [pitch, start] = [geometry.stride[1] as usize, geometry.column(x, 0) as usize]
+            .map(|columns| columns.wrapping_mul(geometry.channels_in));
+        Some(Runs { elements: row.get(start..)?, len: inputs, pitch, count: pixels })
+    }
+
     /// Expands the windows of `pixels` output pixels from column `x`.
     #[inline(never)]
     fn expand(&self, x: usize, pixels: usize, expanded: &mut [u32]) {
+        if let Some(runs) = self.single(x, pixels) {
+            return expand(&runs, pixels, expanded);
+        }
         self.pieces(x, pixels, |pixel, at, runs| {
             let start = (at >> 2).wrapping_mul(pixels).wrapping_add(pixel);
             expand(&runs, pixels, expanded.get_mut(start..).unwrap_or(&mut []));
