@@ -52,11 +52,12 @@ pub(crate) use assembly::{depthwise3, multiply, multiply_one};
 #[cfg(residua_dsp)]
 pub(crate) use dsp::depthwise;
 #[cfg(residua_mve)]
-pub(crate) use mve::{Multiplication, TapColumns, WindowRows, accumulate, depthwise};
-#[cfg(not(residua_mve))]
-pub(crate) use portable::accumulate;
+pub(crate) use mve::{Multiplication, TapColumns, WindowRows, accumulate, add, add_up, clamp, copy, depthwise};
+pub(crate) use portable::Addition;
 #[cfg(not(any(residua_dsp, residua_mve)))]
 pub(crate) use portable::depthwise;
+#[cfg(not(residua_mve))]
+pub(crate) use portable::{accumulate, add, add_up, clamp, copy};
 #[cfg(not(any(residua_thumb, residua_rv32)))]
 pub(crate) use portable::{depthwise3, multiply, multiply_one};
 #[cfg(not(residua_thumb))]

@@ -3,6 +3,7 @@
 use super::geometry::Geometry;
 use super::mean::{Mean, columns_inside, rows_inside};
 use super::{Context, RowOperator};
+use crate::kernels::add_up;
 use crate::plan::PlanError;
 
 /// `out[y, x, c] = mean of in[row(y, ky), column(x, kx), c]`, with one sum per output element carried from row to row, so
@@ -44,9 +45,7 @@ impl RowOperator for MeanPool<'_> {
         for (x, sums) in sums.chunks_exact_mut(g.channels_out.max(1)).enumerate() {
             for column in columns_inside(g, x).iter() {
                 let pixel = row.get(column.wrapping_mul(g.channels_in)..).unwrap_or(&[]);
-                for (sum, &value) in sums.iter_mut().zip(pixel) {
-                    *sum = sum.wrapping_add(value.into());
-                }
+                add_up(sums, pixel);
             }
         }
     }

@@ -95,7 +95,13 @@ impl<'p> Multiplication<'p> {
             };
             // SAFETY: the matrix has `whole / 4` blocks of its number of vectors, at least 1; all pixels are there, and have
             // as many vectors, the last of `tail` elements, at least 1; `whole` elements of each output are inside.
-            unsafe { pairs(&mut product) }
+            unsafe {
+                match self.matrix.vectors() {
+                    1 => pairs_of_one(&mut product),
+                    2 => pairs_of_two(&mut product),
+                    _ => pairs(&mut product),
+                }
+            }
         }
         let single = |pixel: usize, weights, out: *mut i8, channels| Product {
             pixels: [first.wrapping_add(pixel.wrapping_mul(self.pitch)); 2],
@@ -212,6 +218,69 @@ macro_rules! step2 {
     };
 }
 
+/// The sums of two pixels to q0 and q1.
+macro_rules! vectors2 {
+    () => {
+        "vmov q0[2], q0[0], r0, r4
+         vmov q1[2], q1[0], r8, r12
+         vmov q0[3], q0[1], r2, r6
+         vmov q1[3], q1[1], r10, lr"
+    };
+}
+
+/// Requantizes the sums in q0 and q1 with the numbers at r5, one channel a lane: outputs of the first pixel to the lower halves
+/// of q2, of the second to the upper ones. r9: zero point; the given register: 256.
+macro_rules! requantize2 {
+    ($one:literal) => {
+        concat!(
+            "vldrw.u32 q2, [r5]
+             vldrw.u32 q3, [r5], #16
+             vmla.s32 q2, q0, ",
+            $one,
+            "
+             vldrw.u32 q0, [r5], #16
+             vmla.s32 q3, q1, ",
+            $one,
+            "
+             vrmulh.s32 q2, q2, q0
+             vrmulh.s32 q3, q3, q0
+             vqmovnb.s32 q2, q2
+             vqmovnt.s32 q2, q3
+             vqadd.s16 q2, q2, r9
+             vqmovnb.s16 q2, q2"
+        )
+    };
+}
+
+/// Stores the outputs in q2 at r1 and r3, which move.
+macro_rules! store2 {
+    () => {
+        "vstrb.32 q2, [r1], #4
+         vshr.u32 q2, q2, #16
+         vstrb.32 q2, [r3], #4"
+    };
+}
+
+/// Moves to the next pair of pixels and sets the flags for whether there is none. r11: product; r1 and r3: ends of the outputs.
+macro_rules! next_pair {
+    () => {
+        "ldrd r0, r2, [r11, #40]
+         ldrd r4, r6, [r11]
+         subs r0, #1
+         str r0, [r11, #40]
+         add r4, r2
+         add r6, r2
+         strd r4, r6, [r11]
+         ldrd r2, r4, [r11, #48]
+         ldr r7, [r11, #32]
+         add r1, r4
+         add r3, r4
+         strd r1, r3, [r11, #8]
+         add r7, r2
+         str r7, [r11, #32]"
+    };
+}
+
 /// Multiplies pairs of pixels with blocks of channels.
 #[unsafe(naked)]
 unsafe extern "C" fn pairs(product: *mut Product) {
@@ -246,48 +315,122 @@ unsafe extern "C" fn pairs(product: *mut Product) {
         step2!(),
         "subs r7, #1",
         "bne.w 4b",
-        "vmov q0[2], q0[0], r0, r4",
-        "vmov q0[3], q0[1], r2, r6",
-        "vldrw.u32 q2, [r5]",
         "mov.w r7, #256",
-        "vmov q1[2], q1[0], r8, r12",
-        "vmov q1[3], q1[1], r10, lr",
-        "vldrw.u32 q3, [r5], #16",
-        "vmla.s32 q2, q0, r7",
-        "vldrw.u32 q0, [r5], #16",
-        "vmla.s32 q3, q1, r7",
+        vectors2!(),
+        requantize2!("r7"),
         "ldrd r1, r3, [r11, #8]",
-        "vrmulh.s32 q2, q2, q0",
-        "vrmulh.s32 q3, q3, q0",
         "ldr r7, [r11, #32]",
-        "vqmovnb.s32 q2, q2",
-        "vqmovnt.s32 q2, q3",
-        "vqadd.s16 q2, q2, r9",
-        "vqmovnb.s16 q2, q2",
-        "vstrb.32 q2, [r1], #4",
-        "vshr.u32 q2, q2, #16",
+        store2!(),
         "cmp r1, r7",
-        "vstrb.32 q2, [r3], #4",
         "strd r1, r3, [r11, #8]",
         "bne.w 3b",
-        "ldrd r0, r2, [r11, #40]",
-        "ldrd r4, r6, [r11]",
-        "ldr r8, [r11, #48]",
-        "subs r0, #1",
-        "str r0, [r11, #40]",
-        "add r4, r2",
-        "add r6, r2",
-        "strd r4, r6, [r11]",
-        "add r7, r8",
-        "str r7, [r11, #32]",
-        "ldr r2, [r11, #52]",
-        "add r1, r2",
-        "add r3, r2",
-        "strd r1, r3, [r11, #8]",
+        next_pair!(),
         "bne.w 2b",
         "pop {{r3-r11, pc}}",
     )
 }
+
+/// A vector of four channels (at r5) with one of each pixel.
+macro_rules! held_step {
+    ($multiply:literal, $first:literal, $second:literal) => {
+        concat!(
+            "vldrb.u8 q0, [r5], #16
+             vldrb.u8 q1, [r5], #16
+             ",
+            $multiply,
+            " r0, ",
+            $first,
+            ", q0
+             ",
+            $multiply,
+            " r8, ",
+            $second,
+            ", q0
+             vldrb.u8 q0, [r5], #16
+             ",
+            $multiply,
+            " r2, ",
+            $first,
+            ", q1
+             ",
+            $multiply,
+            " r10, ",
+            $second,
+            ", q1
+             vldrb.u8 q1, [r5], #16
+             ",
+            $multiply,
+            " r4, ",
+            $first,
+            ", q0
+             ",
+            $multiply,
+            " r12, ",
+            $second,
+            ", q0
+             ",
+            $multiply,
+            " r6, ",
+            $first,
+            ", q1
+             ",
+            $multiply,
+            " lr, ",
+            $second,
+            ", q1"
+        )
+    };
+}
+
+/// [`pairs`] for pixels of one or two vectors, which stay in registers: the last in q4 and q5, the one before in q6 and q7.
+macro_rules! held {
+    ($name:ident, $load:literal, $($step:expr),*) => {
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(product: *mut Product) {
+            mve_asm!(
+                "push {{r3-r11, lr}}",
+                "vpush {{d8-d15}}",
+                // r9: zero point; r11: product, and 256 within the loop.
+                "mov r11, r0",
+                "ldr r9, [r11, #36]",
+                "2:",
+                "ldrd r1, r3, [r11]",
+                "ldr r7, [r11, #16]",
+                "vctp.8 r7",
+                "vpstt",
+                "vldrbt.u8 q4, [r1]",
+                "vldrbt.u8 q5, [r3]",
+                $load,
+                "ldr r5, [r11, #28]",
+                "ldrd r1, r3, [r11, #8]",
+                "ldr r7, [r11, #32]",
+                "push {{r11}}",
+                "mov.w r11, #256",
+                "3:",
+                $($step,)*
+                vectors2!(),
+                requantize2!("r11"),
+                store2!(),
+                "cmp r1, r7",
+                "bne.w 3b",
+                "pop {{r11}}",
+                next_pair!(),
+                "bne.w 2b",
+                "vpop {{d8-d15}}",
+                "pop {{r3-r11, pc}}",
+            )
+        }
+    };
+}
+
+held!(pairs_of_one, "", held_step!("vmladav.s8", "q4", "q5"));
+held!(
+    pairs_of_two,
+    "vldrb.u8 q6, [r1, #-16]
+     vldrb.u8 q7, [r3, #-16]",
+    held_step!("vmladav.s8", "q4", "q5"),
+    held_step!("vmladava.s8", "q6", "q7")
+);
 
 /// A vector of one pixel (q0) and four channels (at r5), 64 products: `first` for the one that begins the sums.
 macro_rules! step1 {
