@@ -52,22 +52,24 @@ impl Geometry {
             dilation: [step.dilation_rows.into(), step.dilation_columns.into()],
             pad: [step.pad_top.into(), step.pad_left.into()],
         };
-        let sizes_in = [geometry.rows_in, geometry.columns_in];
-        let sizes_out = [geometry.rows_out, geometry.columns_out];
-        let axes = geometry.kernel.iter().zip(geometry.stride).zip(geometry.dilation).zip(geometry.pad);
-        for ((((&kernel, stride), dilation), pad), (size_in, size_out)) in axes.zip(sizes_in.into_iter().zip(sizes_out))
-        {
-            if kernel == 0 || stride == 0 || dilation == 0 {
+        let axis = |axis: usize, size_in: u32, size_out: u32| {
+            let [kernel, stride, dilation, pad] = [
+                *geometry.kernel.get(axis)? as u32,
+                *geometry.stride.get(axis)?,
+                *geometry.dilation.get(axis)?,
+                *geometry.pad.get(axis)?,
+            ];
+            if kernel == 0 || stride == 0 || dilation == 0 || geometry.upsampling == 0 {
                 return None;
             }
             // The last window starts inside the input (or before it), the first ends inside it or behind.
-            let last_start =
-                u64::from(size_out.checked_sub(1)?.checked_div(geometry.upsampling)?).checked_mul(stride.into())?;
-            let extent = (kernel as u64).checked_sub(1)?.checked_mul(dilation.into())?.checked_add(1)?;
-            if last_start >= u64::from(size_in).checked_add(pad.into())? || extent <= u64::from(pad) {
-                return None;
-            }
-        }
+            let last = u64::from(step_of(size_out.checked_sub(1)?, geometry.upsampling));
+            let starts = last.wrapping_mul(stride.into()) < u64::from(size_in).wrapping_add(pad.into());
+            let ends = u64::from(kernel).wrapping_sub(1).wrapping_mul(dilation.into()) >= u64::from(pad);
+            (starts && ends).then_some(())
+        };
+        axis(0, geometry.rows_in, geometry.rows_out)?;
+        axis(1, geometry.columns_in, geometry.columns_out)?;
         Some(geometry)
     }
 

@@ -5,6 +5,7 @@
 
 use crate::kernels::taps::Taps;
 use crate::kernels::vectors::VectorTaps;
+use core::mem::MaybeUninit;
 use core::ops::Range;
 
 /// What the assembly reads; offsets in bytes from its start stand in the code.
@@ -42,15 +43,15 @@ struct Task {
     padding: *const i8,
     /// 64: pixels under the taps of the next column: one of the two arrays of them.
     list: *const *const i8,
-    reserved: [usize; 3],
+    reserved: [MaybeUninit<usize>; 3],
     /// 80: where the pixels under the taps of the next column would be if there were no end to rows; they move.
-    pixels: [*const i8; Taps::MAX],
+    pixels: [MaybeUninit<*const i8>; Taps::MAX],
     /// 144: bytes from a tap's pixel to that of the next column.
-    pitches: [usize; Taps::MAX],
+    pitches: [MaybeUninit<usize>; Taps::MAX],
     /// 208: columns under the taps of the first output; those before the first wrap to behind the last.
-    first: [usize; Taps::MAX],
+    first: [MaybeUninit<usize>; Taps::MAX],
     /// 272: `pixels` with the padding in place of what is outside.
-    chosen: [*const i8; Taps::MAX],
+    chosen: [MaybeUninit<*const i8>; Taps::MAX],
 }
 
 /// How the taps of a depthwise kernel move over the columns of a row.
@@ -99,33 +100,37 @@ pub(crate) fn depthwise<'a>(
         width: columns.width,
         padding: padding.as_ptr(),
         list: core::ptr::null(),
-        reserved: [0; 3],
-        pixels: [padding.as_ptr(); Taps::MAX],
-        pitches: [0; Taps::MAX],
-        first: [0; Taps::MAX],
-        chosen: [core::ptr::null(); Taps::MAX],
+        reserved: [MaybeUninit::uninit(); 3],
+        pixels: [MaybeUninit::uninit(); Taps::MAX],
+        pitches: [MaybeUninit::uninit(); Taps::MAX],
+        first: [MaybeUninit::uninit(); Taps::MAX],
+        chosen: [MaybeUninit::uninit(); Taps::MAX],
     };
     let mut filled = 0usize;
     for row in rows {
-        let mut column = 0usize.wrapping_sub(columns.pad);
-        let mut at = row.map(|row| row.as_ptr().wrapping_sub(columns.pad.wrapping_mul(channels)));
         if row.is_some_and(|row| row.len() < row_len) {
             return;
         }
+        let mut column = 0usize.wrapping_sub(columns.pad);
+        let (mut at, pitch, step) = match row {
+            Some(row) => (row.as_ptr().wrapping_sub(columns.pad.wrapping_mul(channels)), pitch, step),
+            None => (padding.as_ptr(), 0, 0),
+        };
         for _ in 0..columns.taps {
             let places = task.pixels.get_mut(filled).zip(task.pitches.get_mut(filled)).zip(task.first.get_mut(filled));
-            if let (Some(pixel), Some(((to, to_pitch), first))) = (at, places) {
-                (*to, *to_pitch, *first) = (pixel, pitch, column);
-                at = Some(pixel.wrapping_add(step));
-            }
+            let Some(((pixel, to), first)) = places else { return };
+            pixel.write(at);
+            to.write(pitch);
+            first.write(column);
+            at = at.wrapping_add(step);
             column = column.wrapping_add(columns.dilation);
             filled = filled.wrapping_add(1);
         }
     }
-    if filled == taps && taps <= Taps::MAX && padding.len() >= channels && task.columns > 0 {
+    if filled == taps && padding.len() >= channels && task.columns > 0 {
         // SAFETY: there are words for each block of 16 channels and each tap, of which there is at least one. Each tap's
         // pixel is the padding or a column inside a complete row. All outputs, at least one, are inside. Loads from pixels and
-        // stores leave out what is behind the last channel.
+        // stores leave out what is behind the last channel. What is behind the last tap in an array is moved, but not used.
         unsafe { if taps == 9 { nine(&mut task) } else { any(&mut task) } }
     }
 }

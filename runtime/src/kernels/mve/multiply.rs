@@ -115,7 +115,10 @@ impl<'p> Multiplication<'p> {
         if whole > 0 && count & 1 == 1 {
             let out = start.wrapping_add(last.wrapping_mul(self.stride));
             // SAFETY: as above, for the last pixel.
-            unsafe { one(&mut single(last, weights, out, whole)) }
+            unsafe {
+                let one = if self.matrix.vectors() == 4 { one_of_four } else { one };
+                one(&mut single(last, weights, out, whole));
+            }
         }
         if self.matrix.channels() > whole {
             let weights = weights.wrapping_add((whole >> 2).wrapping_mul(self.matrix.block_len()));
@@ -481,6 +484,21 @@ macro_rules! sums1 {
     };
 }
 
+/// Requantizes the sums in q0 with the numbers at r5, one channel a lane, and stores the outputs at r3, which moves. r11: zero
+/// point; r12: 256.
+macro_rules! outputs1 {
+    () => {
+        "vldrw.u32 q1, [r5], #16
+         vldrw.u32 q2, [r5], #16
+         vmla.s32 q1, q0, r12
+         vrmulh.s32 q1, q1, q2
+         vqmovnb.s32 q1, q1
+         vqadd.s16 q1, q1, r11
+         vqmovnb.s16 q1, q1
+         vstrb.32 q1, [r3], #4"
+    };
+}
+
 /// Multiplies the first pixel with blocks of channels.
 #[unsafe(naked)]
 unsafe extern "C" fn one(product: *mut Product) {
@@ -495,16 +513,74 @@ unsafe extern "C" fn one(product: *mut Product) {
         "mov.w r12, #256",
         "2:",
         sums1!(),
-        "vldrw.u32 q1, [r5], #16",
-        "vldrw.u32 q2, [r5], #16",
-        "vmla.s32 q1, q0, r12",
-        "vrmulh.s32 q1, q1, q2",
-        "vqmovnb.s32 q1, q1",
-        "vqadd.s16 q1, q1, r11",
-        "vqmovnb.s16 q1, q1",
-        "vstrb.32 q1, [r3], #4",
+        outputs1!(),
         "cmp r3, r7",
         "bne.w 2b",
+        "pop {{r3-r11, pc}}",
+    )
+}
+
+/// A vector of four channels with one of a pixel.
+macro_rules! held_step1 {
+    ($multiply:literal, $pixel:literal) => {
+        concat!(
+            "vldrb.u8 q0, [r5], #16
+             vldrb.u8 q1, [r5], #16
+             ",
+            $multiply,
+            " r0, ",
+            $pixel,
+            ", q0
+             vldrb.u8 q2, [r5], #16
+             ",
+            $multiply,
+            " r2, ",
+            $pixel,
+            ", q1
+             vldrb.u8 q3, [r5], #16
+             ",
+            $multiply,
+            " r4, ",
+            $pixel,
+            ", q2
+             ",
+            $multiply,
+            " r6, ",
+            $pixel,
+            ", q3"
+        )
+    };
+}
+
+/// [`one`] for a pixel of four vectors, which stay in registers, the last in q4.
+#[unsafe(naked)]
+unsafe extern "C" fn one_of_four(product: *mut Product) {
+    mve_asm!(
+        "push {{r3-r11, lr}}",
+        "vpush {{d8-d15}}",
+        "ldr r8, [r0]",
+        "ldr r3, [r0, #8]",
+        "ldr r9, [r0, #16]",
+        "ldrd r5, r7, [r0, #28]",
+        "ldr r11, [r0, #36]",
+        "mov.w r12, #256",
+        "vctp.8 r9",
+        "vpst",
+        "vldrbt.u8 q4, [r8]",
+        "vldrb.u8 q5, [r8, #-16]",
+        "vldrb.u8 q6, [r8, #-32]",
+        "vldrb.u8 q7, [r8, #-48]",
+        "2:",
+        held_step1!("vmladav.s8", "q4"),
+        held_step1!("vmladava.s8", "q5"),
+        held_step1!("vmladava.s8", "q6"),
+        held_step1!("vmladava.s8", "q7"),
+        "vmov q0[2], q0[0], r0, r4",
+        "vmov q0[3], q0[1], r2, r6",
+        outputs1!(),
+        "cmp r3, r7",
+        "bne.w 2b",
+        "vpop {{d8-d15}}",
         "pop {{r3-r11, pc}}",
     )
 }

@@ -136,6 +136,9 @@ impl Rows<'_> {
     /// Fills windows with padding.
     #[inline(never)]
     fn fill(&self, out: &mut [i8]) {
+        if let [value] = self.padding {
+            return out.fill(*value);
+        }
         let count = out.len().checked_div(self.tap).unwrap_or(0);
         gather(&Runs { elements: self.padding, len: self.tap, pitch: 0, count }, self.tap, out);
     }
