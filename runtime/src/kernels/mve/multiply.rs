@@ -99,6 +99,8 @@ impl<'p> Multiplication<'p> {
                 match self.matrix.vectors() {
                     1 => pairs_of_one(&mut product),
                     2 => pairs_of_two(&mut product),
+                    3 => pairs_of_three(&mut product),
+                    4 => pairs_of_four(&mut product),
                     _ => pairs(&mut product),
                 }
             }
@@ -255,12 +257,18 @@ macro_rules! requantize2 {
     };
 }
 
-/// Stores the outputs in q2 at r1 and r3, which move.
+/// Stores the outputs in q2 at two registers, which move.
 macro_rules! store2 {
-    () => {
-        "vstrb.32 q2, [r1], #4
-         vshr.u32 q2, q2, #16
-         vstrb.32 q2, [r3], #4"
+    ($first:literal, $second:literal) => {
+        concat!(
+            "vstrb.32 q2, [",
+            $first,
+            "], #4
+             vshr.u32 q2, q2, #16
+             vstrb.32 q2, [",
+            $second,
+            "], #4"
+        )
     };
 }
 
@@ -323,7 +331,7 @@ unsafe extern "C" fn pairs(product: *mut Product) {
         requantize2!("r7"),
         "ldrd r1, r3, [r11, #8]",
         "ldr r7, [r11, #32]",
-        store2!(),
+        store2!("r1", "r3"),
         "cmp r1, r7",
         "strd r1, r3, [r11, #8]",
         "bne.w 3b",
@@ -413,7 +421,7 @@ macro_rules! held {
                 $($step,)*
                 vectors2!(),
                 requantize2!("r11"),
-                store2!(),
+                store2!("r1", "r3"),
                 "cmp r1, r7",
                 "bne.w 3b",
                 "pop {{r11}}",
@@ -433,6 +441,94 @@ held!(
      vldrb.u8 q7, [r3, #-16]",
     held_step!("vmladav.s8", "q4", "q5"),
     held_step!("vmladava.s8", "q6", "q7")
+);
+
+/// A vector of four channels (at r5) with one of each pixel, that of the second at r3.
+macro_rules! half_held_step {
+    ($multiply:literal, $first:literal, $second:literal) => {
+        concat!(
+            "vldrb.u8 q2, [r3, #", $second, "]\n",
+            half_held_step!(@ $multiply, $first)
+        )
+    };
+    (@ $multiply:literal, $first:literal) => {
+        concat!(
+            "vldrb.u8 q0, [r5], #16
+             vldrb.u8 q1, [r5], #16
+             ", $multiply, " r0, ", $first, ", q0
+             ", $multiply, " r8, q2, q0
+             vldrb.u8 q0, [r5], #16
+             ", $multiply, " r2, ", $first, ", q1
+             ", $multiply, " r10, q2, q1
+             vldrb.u8 q1, [r5], #16
+             ", $multiply, " r4, ", $first, ", q0
+             ", $multiply, " r12, q2, q0
+             ", $multiply, " r6, ", $first, ", q1
+             ", $multiply, " lr, q2, q1"
+        )
+    };
+}
+
+/// [`pairs`] for pixels of three or four vectors: those of the first stay in registers, from q4 on, the last one first.
+macro_rules! half_held {
+    ($name:ident, $load:literal, $($step:expr),*) => {
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(product: *mut Product) {
+            mve_asm!(
+                "push {{r3-r11, lr}}",
+                "vpush {{d8-d15}}",
+                // r9: zero point; r11: product, and 256 within the loop.
+                "mov r11, r0",
+                "ldr r9, [r11, #36]",
+                "2:",
+                "ldrd r1, r3, [r11]",
+                "ldr r7, [r11, #16]",
+                "vctp.8 r7",
+                "vpst",
+                "vldrbt.u8 q4, [r1]",
+                $load,
+                "ldr r5, [r11, #28]",
+                "ldrd r1, r7, [r11, #8]",
+                "ldr r0, [r11, #32]",
+                "push {{r0, r11}}",
+                "mov.w r11, #256",
+                "3:",
+                "vpst",
+                "vldrbt.u8 q2, [r3]",
+                half_held_step!(@ "vmladav.s8", "q4"),
+                $($step,)*
+                vectors2!(),
+                requantize2!("r11"),
+                "ldr r0, [sp]",
+                store2!("r1", "r7"),
+                "cmp r1, r0",
+                "bne.w 3b",
+                "pop {{r0, r11}}",
+                "mov r3, r7",
+                next_pair!(),
+                "bne.w 2b",
+                "vpop {{d8-d15}}",
+                "pop {{r3-r11, pc}}",
+            )
+        }
+    };
+}
+
+half_held!(
+    pairs_of_three,
+    "vldrb.u8 q5, [r1, #-16]
+     vldrb.u8 q6, [r1, #-32]",
+    half_held_step!("vmladava.s8", "q5", "-16"),
+    half_held_step!("vmladava.s8", "q6", "-32")
+);
+half_held!(
+    pairs_of_four,
+    "vldrb.u8 q5, [r1, #-16]
+     vldrb.u8 q6, [r1, #-32]
+     vldrb.u8 q7, [r1, #-48]",
+    half_held_step!("vmladava.s8", "q5", "-16"),
+    half_held_step!("vmladava.s8", "q6", "-32"),
+    half_held_step!("vmladava.s8", "q7", "-48")
 );
 
 /// A vector of one pixel (q0) and four channels (at r5), 64 products: `first` for the one that begins the sums.
