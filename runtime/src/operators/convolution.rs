@@ -54,7 +54,7 @@ impl<'p> Convolution<'p> {
 
     #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
-        let geometry = context.geometry()?;
+        let geometry = context.geometry();
         let groups = usize::from(context.step.groups);
         let words = context.packed(Self::words(&geometry, groups))?;
         Self::new(geometry, groups, words, Epilogue::decode(context)?, Padding::decode(context)?)

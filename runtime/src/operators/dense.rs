@@ -35,7 +35,7 @@ impl<'p> Dense<'p> {
 
     #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
-        let geometry = context.geometry()?;
+        let geometry = context.geometry();
         context.single()?;
         fits(geometry.rows_out == 1, context.index)?;
         let len = Self::fan_in(&geometry).and_then(|fan_in| Matrix::len(fan_in, geometry.channels_out));

@@ -25,7 +25,7 @@ impl<'p> MeanPool<'p> {
 
     #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
-        let geometry = context.geometry()?;
+        let geometry = context.geometry();
         let mean = Mean::decode(context, &geometry)?;
         Self::new(geometry, mean).ok_or(PlanError::Geometry(context.index))
     }

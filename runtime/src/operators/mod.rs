@@ -249,6 +249,7 @@ impl Needs {
     /// Those of step `index`, whose operator is checked.
     pub fn of(plan: &Plan<'_>, index: u16) -> Result<Self, PlanError> {
         let context = Context::of(plan, index).ok_or(PlanError::Order(index))?;
+        context.geometry().check().ok_or(PlanError::Geometry(index))?;
         let mut needs = Self::default();
         Operator::with(&context, &mut |operator| {
             let window = if operator.sums() > 0 { 1 } else { operator.geometry().span() };
@@ -284,14 +285,14 @@ impl<'c, 'p> Context<'c, 'p> {
         Some(Self { plan, index, step, input, second, output })
     }
 
-    /// The step's geometry.
-    fn geometry(&self) -> Result<Geometry, PlanError> {
-        Geometry::of(self.step, self.input, self.output).ok_or(PlanError::Geometry(self.index))
+    /// The step's geometry; [`Needs::of`] checks it.
+    fn geometry(&self) -> Geometry {
+        Geometry::of(self.step, self.input, self.output)
     }
 
     /// The geometry of an operator that maps pixels one to one.
     fn elementwise(&self) -> Result<Geometry, PlanError> {
-        let geometry = self.geometry()?;
+        let geometry = self.geometry();
         geometry::fits(geometry.is_elementwise() && geometry.channels_in == geometry.channels_out, self.index)?;
         Ok(geometry)
     }

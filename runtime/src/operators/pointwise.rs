@@ -31,7 +31,7 @@ impl<'p> Pointwise<'p> {
 
     #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
-        let geometry = context.geometry()?;
+        let geometry = context.geometry();
         context.unpadded()?;
         fits(geometry.span() == 1, context.index)?;
         let words = context.packed(Matrix::len(geometry.channels_in, geometry.channels_out))?;

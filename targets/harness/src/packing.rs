@@ -109,7 +109,7 @@ impl<'p> Vectors<'p> {
     fn step(&mut self, index: u16) -> Option<StepRecord> {
         let mut step = self.plan.step(index)?;
         let input = self.plan.value(step.input)?;
-        let g = Geometry::of(&step, &input, &self.plan.value(step.output)?)?;
+        let g = Geometry::of(&step, &input, &self.plan.value(step.output)?);
         let taps = g.kernel.iter().product::<usize>();
         let at = step.weights;
         let weights = match self.plan.operator(index)? {
