@@ -116,16 +116,19 @@ pub(crate) fn depthwise<'a>(
             Some(row) => (row.as_ptr().wrapping_sub(columns.pad.wrapping_mul(channels)), pitch, step),
             None => (padding.as_ptr(), 0, 0),
         };
-        for _ in 0..columns.taps {
-            let places = task.pixels.get_mut(filled).zip(task.pitches.get_mut(filled)).zip(task.first.get_mut(filled));
-            let Some(((pixel, to), first)) = places else { return };
+        let end = filled.wrapping_add(columns.taps);
+        let (pixels, pitches) = (task.pixels.get_mut(filled..end), task.pitches.get_mut(filled..end));
+        let (Some(pixels), Some(pitches), Some(first)) = (pixels, pitches, task.first.get_mut(filled..end)) else {
+            return;
+        };
+        for ((pixel, to), first) in pixels.iter_mut().zip(pitches).zip(first) {
             pixel.write(at);
             to.write(pitch);
             first.write(column);
             at = at.wrapping_add(step);
             column = column.wrapping_add(columns.dilation);
-            filled = filled.wrapping_add(1);
         }
+        filled = end;
     }
     if filled == taps && padding.len() >= channels && task.columns > 0 {
         // SAFETY: there are words for each block of 16 channels and each tap, of which there is at least one. Each tap's

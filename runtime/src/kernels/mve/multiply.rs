@@ -118,8 +118,12 @@ impl<'p> Multiplication<'p> {
             let out = start.wrapping_add(last.wrapping_mul(self.stride));
             // SAFETY: as above, for the last pixel.
             unsafe {
-                let one = if self.matrix.vectors() == 4 { one_of_four } else { one };
-                one(&mut single(last, weights, out, whole));
+                let mut product = single(last, weights, out, whole);
+                match self.matrix.vectors() {
+                    3 => one_of_three(&mut product),
+                    4 => one_of_four(&mut product),
+                    _ => one(&mut product),
+                }
             }
         }
         if self.matrix.channels() > whole {
@@ -648,38 +652,55 @@ macro_rules! held_step1 {
     };
 }
 
-/// [`one`] for a pixel of four vectors, which stay in registers, the last in q4.
-#[unsafe(naked)]
-unsafe extern "C" fn one_of_four(product: *mut Product) {
-    mve_asm!(
-        "push {{r3-r11, lr}}",
-        "vpush {{d8-d15}}",
-        "ldr r8, [r0]",
-        "ldr r3, [r0, #8]",
-        "ldr r9, [r0, #16]",
-        "ldrd r5, r7, [r0, #28]",
-        "ldr r11, [r0, #36]",
-        "mov.w r12, #256",
-        "vctp.8 r9",
-        "vpst",
-        "vldrbt.u8 q4, [r8]",
-        "vldrb.u8 q5, [r8, #-16]",
-        "vldrb.u8 q6, [r8, #-32]",
-        "vldrb.u8 q7, [r8, #-48]",
-        "2:",
-        held_step1!("vmladav.s8", "q4"),
-        held_step1!("vmladava.s8", "q5"),
-        held_step1!("vmladava.s8", "q6"),
-        held_step1!("vmladava.s8", "q7"),
-        "vmov q0[2], q0[0], r0, r4",
-        "vmov q0[3], q0[1], r2, r6",
-        outputs1!(),
-        "cmp r3, r7",
-        "bne.w 2b",
-        "vpop {{d8-d15}}",
-        "pop {{r3-r11, pc}}",
-    )
+/// [`one`] for a pixel of three or four vectors, which stay in registers from q4 on, the last one first.
+macro_rules! held1 {
+    ($name:ident, $load:literal, $($step:expr),*) => {
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(product: *mut Product) {
+            mve_asm!(
+                "push {{r3-r11, lr}}",
+                "vpush {{d8-d15}}",
+                "ldr r8, [r0]",
+                "ldr r3, [r0, #8]",
+                "ldr r9, [r0, #16]",
+                "ldrd r5, r7, [r0, #28]",
+                "ldr r11, [r0, #36]",
+                "mov.w r12, #256",
+                "vctp.8 r9",
+                "vpst",
+                "vldrbt.u8 q4, [r8]",
+                $load,
+                "2:",
+                held_step1!("vmladav.s8", "q4"),
+                $($step,)*
+                "vmov q0[2], q0[0], r0, r4",
+                "vmov q0[3], q0[1], r2, r6",
+                outputs1!(),
+                "cmp r3, r7",
+                "bne.w 2b",
+                "vpop {{d8-d15}}",
+                "pop {{r3-r11, pc}}",
+            )
+        }
+    };
 }
+
+held1!(
+    one_of_three,
+    "vldrb.u8 q5, [r8, #-16]
+     vldrb.u8 q6, [r8, #-32]",
+    held_step1!("vmladava.s8", "q5"),
+    held_step1!("vmladava.s8", "q6")
+);
+held1!(
+    one_of_four,
+    "vldrb.u8 q5, [r8, #-16]
+     vldrb.u8 q6, [r8, #-32]
+     vldrb.u8 q7, [r8, #-48]",
+    held_step1!("vmladava.s8", "q5"),
+    held_step1!("vmladava.s8", "q6"),
+    held_step1!("vmladava.s8", "q7")
+);
 
 /// Adds the products of a row of a dense layer's input with blocks of channels to their sums.
 #[unsafe(naked)]
