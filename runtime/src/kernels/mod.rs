@@ -28,6 +28,13 @@
 //! the offset adds is known when the weights are, and taken off the bias. Accumulators carry 8 fraction bits; the high word
 //! of their product with a multiplier of 24 fraction bits is the output. All arithmetic wraps at 32 bits, the same on every
 //! core; the compiler proves that it does not.
+//!
+//! # Sixteen products, one instruction
+//!
+//! With MVE, VMLADAVA adds sixteen products of int8 to a register, two pixels by four channels at a time. Vectors across
+//! channels do a depthwise convolution: products of two taps are added in 16 bits, widened with 8 fraction bits, then added.
+//! The rounded high word is VRMULH. Pixels are read as they lie in memory, the last vector of one predicated where it is cut
+//! short, so that nothing behind a buffer is read.
 
 #[cfg(any(all(residua_thumb, not(residua_mve)), residua_rv32))]
 mod assembly;
