@@ -463,6 +463,32 @@ fn emulated_cores_equal_the_host() {
     }
 }
 
+/// Weights are packed for the core that a plan is put on; cores that read another packing say so.
+#[test]
+fn a_plan_for_another_core_is_refused_with_a_remedy() {
+    residua_harness::install().unwrap();
+    let graph = random_graph(5, 8);
+    let lanes = write(&graph, &schedule(&graph), &Extras::default()).unwrap();
+    let vectors = residua_harness::packed_for(Target::CortexM55, &lanes).unwrap();
+    assert_eq!(residua_harness::packed_for(Target::CortexM4, &lanes).unwrap(), lanes.to_vec());
+    assert_eq!(Plan::load(&AlignedBytes::from(&vectors)).unwrap_err(), PlanError::Packing(1));
+    residua_harness::load(Target::CortexM55, &vectors).unwrap();
+    // Says that it is in lanes; the host cannot load it and leaves it as it is.
+    let mut header = HeaderRecord::read(&vectors).unwrap();
+    header.packing = 0;
+    let mut mislabelled = vectors.clone();
+    header.write(&mut mislabelled).unwrap();
+    for (target, plan, remedy) in [
+        (Target::CortexM4, &vectors, "`residua compile`"),
+        (Target::CortexM55, &mislabelled, "`residua pack --target`"),
+    ] {
+        match residua_harness::load(target, plan) {
+            Err(HarnessError::Refused { log, .. }) => assert!(log.iter().any(|l| l.contains(remedy)), "{log:?}"),
+            other => panic!("{target}: {other:?}"),
+        }
+    }
+}
+
 #[test]
 fn cut_off_and_foreign_bytes_are_refused() {
     let graph = random_graph(3, 3);

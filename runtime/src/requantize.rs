@@ -1,5 +1,7 @@
 //! Requantization: from an i32 accumulator to an int8 activation.
 
+use crate::kernels::clamp;
+
 /// Maps accumulators to int8: `clamp(zero_point + round_half_up(acc · m / 2^shift))`, rounded once.
 ///
 /// This formula in 64-bit arithmetic is the definition that every kernel on every instruction set equals bit for bit.
@@ -34,8 +36,7 @@ impl Requantizer {
     /// Clamps outputs to the bounds where these are narrower than int8.
     pub fn restrict(&self, out: &mut [i8]) {
         if self.restricts() {
-            let (min, max) = (self.min, self.max.max(self.min));
-            out.iter_mut().for_each(|out| *out = (*out).clamp(min, max));
+            clamp(self.min, self.max, out);
         }
     }
 
@@ -94,6 +95,18 @@ impl Shifter {
     #[inline(always)]
     pub fn apply_rounded(&self, acc: i32) -> i8 {
         (acc >> (self.shift & 31)).wrapping_add(self.zero_point).clamp(-128, 127) as i8
+    }
+
+    /// The shift.
+    #[cfg(residua_mve)]
+    pub(crate) fn shift(&self) -> u32 {
+        self.shift
+    }
+
+    /// The zero point.
+    #[cfg(residua_mve)]
+    pub(crate) fn zero_point(&self) -> i32 {
+        self.zero_point
     }
 
     /// One half, in units of the accumulator.

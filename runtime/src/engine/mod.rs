@@ -15,6 +15,7 @@ mod state;
 pub use observer::Observer;
 pub use self_test::SelfTestFailure;
 
+use crate::kernels::copy;
 use crate::operators::geometry::step_of;
 use crate::operators::rows::{Around, RowWindow, Rows};
 use crate::operators::{Context, Operator, RowOperator};
@@ -212,7 +213,7 @@ impl<'p, 'a> Engine<'p, 'a> {
         let (below, above) = split_at(self.memory, to.saturating_sub(base));
         let start = (value.head as usize).saturating_sub(base);
         if let (Some(from), Some(to)) = (below.get(start..start.wrapping_add(len)), above.get_mut(..len)) {
-            to.copy_from_slice(from);
+            copy(bytemuck::must_cast_slice(from), bytemuck::must_cast_slice_mut(to));
         }
     }
 

@@ -8,6 +8,10 @@
 //! | `thumb` | Armv7-M and Armv8-M with the main extension |
 //! | `v7m` | those without the DSP extension |
 //! | `dsp` | Armv7E-M and Armv8-M with the DSP extension (SMLSDX, SXTB16, SMMLAR) |
+//! | `mve` | Armv8.1-M with MVE |
+//!
+//! A plan holds its weights in one of two [packings](Packing): that which all cores but those with MVE read, and the host, is
+//! what the compiler writes; the host packs a plan anew ([`vectors`]) when it puts it on a core that reads the other.
 //!
 //! # Four products, two instructions
 //!
@@ -24,11 +28,20 @@
 //! the offset adds is known when the weights are, and taken off the bias. Accumulators carry 8 fraction bits; the high word
 //! of their product with a multiplier of 24 fraction bits is the output. All arithmetic wraps at 32 bits, the same on every
 //! core; the compiler proves that it does not.
+//!
+//! # Sixteen products, one instruction
+//!
+//! With MVE, VMLADAVA adds sixteen products of int8 to a register, two pixels by four channels at a time. Vectors across
+//! channels do a depthwise convolution: products of two taps are added in 16 bits, widened with 8 fraction bits, then added.
+//! The rounded high word is VRMULH. Pixels are read as they lie in memory, the last vector of one predicated where it is cut
+//! short, so that nothing behind a buffer is read.
 
-#[cfg(any(residua_thumb, residua_rv32))]
+#[cfg(any(all(residua_thumb, not(residua_mve)), residua_rv32))]
 mod assembly;
 #[cfg(residua_dsp)]
 mod dsp;
+#[cfg(residua_mve)]
+mod mve;
 pub mod nines;
 pub mod packed;
 pub mod portable;
@@ -37,23 +50,55 @@ mod rv32;
 pub mod taps;
 #[cfg(residua_thumb)]
 mod thumb;
-#[cfg(all(residua_thumb, not(residua_dsp)))]
+#[cfg(all(residua_thumb, not(any(residua_dsp, residua_mve))))]
 mod v7m;
+pub mod vectors;
 
-pub(crate) use portable::accumulate;
-
-#[cfg(any(residua_thumb, residua_rv32))]
+#[cfg(any(all(residua_thumb, not(residua_mve)), residua_rv32))]
 pub(crate) use assembly::{depthwise3, multiply, multiply_one};
 #[cfg(residua_dsp)]
 pub(crate) use dsp::depthwise;
-#[cfg(not(residua_dsp))]
+#[cfg(residua_mve)]
+pub(crate) use mve::{Multiplication, TapColumns, WindowRows, accumulate, add, add_up, clamp, copy, depthwise};
+pub(crate) use portable::Addition;
+#[cfg(not(any(residua_dsp, residua_mve)))]
 pub(crate) use portable::depthwise;
+#[cfg(not(residua_mve))]
+pub(crate) use portable::{accumulate, add, add_up, clamp, copy};
 #[cfg(not(any(residua_thumb, residua_rv32)))]
 pub(crate) use portable::{depthwise3, multiply, multiply_one};
 #[cfg(not(residua_thumb))]
 pub(crate) use portable::{expand, gather};
+#[cfg(all(residua_thumb, not(residua_mve)))]
+pub(crate) use thumb::expand;
 #[cfg(residua_thumb)]
-pub(crate) use thumb::{expand, gather};
+pub(crate) use thumb::gather;
+
+/// How a plan's weights are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// Lanes of 16 bits ([`packed`], [`taps`], [`nines`]).
+    Lanes = 0,
+    /// Vectors of sixteen int8 ([`vectors`]).
+    Vectors = 1,
+}
+
+/// The packing that the kernels of this core read.
+pub const PACKING: Packing = if cfg!(residua_mve) { Packing::Vectors } else { Packing::Lanes };
+
+/// Weights of a matrix product as this core reads them.
+#[cfg(not(residua_mve))]
+pub type Matrix<'p> = packed::PackedMatrix<'p>;
+/// Weights of a matrix product as this core reads them.
+#[cfg(residua_mve)]
+pub type Matrix<'p> = vectors::VectorMatrix<'p>;
+
+/// Weights of a depthwise convolution as this core reads them.
+#[cfg(not(residua_mve))]
+pub type ChannelTaps<'p> = taps::PackedTaps<'p>;
+/// Weights of a depthwise convolution as this core reads them.
+#[cfg(residua_mve)]
+pub type ChannelTaps<'p> = vectors::VectorTaps<'p>;
 
 /// Runs of `len` elements, each `pitch` elements behind the one before.
 #[derive(Clone, Copy, Debug)]

@@ -22,6 +22,9 @@ pub struct PackedMatrix<'p> {
 }
 
 impl<'p> PackedMatrix<'p> {
+    /// Inputs of a row of a dense layer are filled up to a multiple of this.
+    pub const GRAIN: usize = 4;
+
     /// Number of words for `fan_in` inputs and `channels` outputs; `None` if that overflows.
     pub fn len(fan_in: usize, channels: usize) -> Option<usize> {
         let run = fan_in.div_ceil(4).checked_mul(2)?.checked_add(FRAME)?;
@@ -60,9 +63,14 @@ impl<'p> PackedMatrix<'p> {
         self.words.chunks_exact(self.run_len().max(1)).filter_map(Run::of)
     }
 
+    /// Initial accumulator, with 8 fraction bits, and multiplier of each channel.
+    pub fn numbers(&self) -> impl Iterator<Item = (i32, i32)> + use<'p> {
+        self.runs().flat_map(|run| run.init.into_iter().zip(run.multiplier)).take(self.channels)
+    }
+
     /// The run that holds a channel.
     fn run(&self, channel: usize) -> Option<Run<'p>> {
-        self.runs().nth(channel >> 1)
+        self.words.chunks_exact(self.run_len().max(1)).nth(channel >> 1).and_then(Run::of)
     }
 
     /// The bias of a channel.

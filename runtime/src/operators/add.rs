@@ -5,6 +5,7 @@ use super::pairing::Pairing;
 use super::rows::RowWindow;
 use super::sum::Sum;
 use super::{Context, RowOperator};
+use crate::kernels::copy;
 use crate::plan::PlanError;
 
 /// The [`Sum`] of both inputs, element by element. The second input may be narrower, see [`Pairing`].
@@ -42,6 +43,10 @@ impl RowOperator for Add {
 
     fn row(&self, window: &RowWindow<'_>, _scratch: &mut [u32], out: &mut [i8]) {
         let first = window.tap(0).unwrap_or(&[]);
+        if self.pairing.is_whole() {
+            copy(first, out);
+            return self.sum.add_to(out, window.second());
+        }
         self.pairing.for_each(first, window.second(), out, self.sum.unrestricted());
         self.sum.restrict(out);
     }

@@ -4,6 +4,7 @@ use super::geometry::Geometry;
 use super::mean::{Mean, columns_inside, rows_inside};
 use super::rows::RowWindow;
 use super::{Context, RowOperator};
+use crate::kernels::add_up;
 use crate::plan::PlanError;
 
 /// Channels that are summed at once.
@@ -24,7 +25,7 @@ impl<'p> AveragePool<'p> {
 
     #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
-        let geometry = context.geometry()?;
+        let geometry = context.geometry();
         let mean = Mean::decode(context, &geometry)?;
         Self::new(geometry, mean).ok_or(PlanError::Geometry(context.index))
     }
@@ -48,7 +49,7 @@ impl RowOperator for AveragePool<'_> {
                     for column in columns.iter() {
                         let start = column.wrapping_mul(g.channels_in).wrapping_add(first);
                         let values = row.get(start..start.wrapping_add(out.len())).unwrap_or(&[]);
-                        sums.iter_mut().zip(values).for_each(|(sum, &value)| *sum = sum.wrapping_add(value.into()));
+                        add_up(&mut sums, values);
                     }
                 }
                 for (out, sum) in out.iter_mut().zip(sums) {

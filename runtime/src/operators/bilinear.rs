@@ -50,7 +50,7 @@ impl Bilinear {
     #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
         context.single()?;
-        let geometry = context.geometry()?;
+        let geometry = context.geometry();
         let (zero_point, multiplier) = (context.input.zero_point.into(), context.step.first_parameter);
         Self::new(geometry, zero_point, multiplier, context.requantizer()?).ok_or(PlanError::Geometry(context.index))
     }

@@ -25,7 +25,7 @@ impl Channels {
         context.single()?;
         fits(context.input.zero_point == context.output.zero_point, context.index)?;
         let zero_point = context.input.zero_point as i8;
-        Self::new(context.geometry()?, context.step.first_parameter, zero_point)
+        Self::new(context.geometry(), context.step.first_parameter, zero_point)
             .ok_or(PlanError::Geometry(context.index))
     }
 }

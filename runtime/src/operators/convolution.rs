@@ -6,13 +6,12 @@ use super::padding::Padding;
 use super::rows::RowWindow;
 use super::windows::Windows;
 use super::{Context, RowOperator};
-use crate::kernels::Output;
-use crate::kernels::packed::PackedMatrix;
+use crate::kernels::{Matrix, Output};
 use crate::plan::PlanError;
 
 /// `out[y, x, o] = requantize(bias[o] + Σ w[o, ky, kx, i] · in[row(y, ky), column(x, kx), group(o) + i])`.
 ///
-/// Biases, weights and multipliers are a [`PackedMatrix`] for each group, one behind the other, whose inputs are
+/// Biases, weights and multipliers are a [`Matrix`] for each group, one behind the other, whose inputs are
 /// `[kernel row][kernel column][input of the group]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Convolution<'p> {
@@ -33,7 +32,7 @@ impl<'p> Convolution<'p> {
         let whole = inputs.checked_mul(groups)? == geometry.channels_in
             && outputs.checked_mul(groups)? == geometry.channels_out;
         let fan_in = Windows { geometry, first: 0, inputs }.fan_in()?;
-        if whole { PackedMatrix::len(fan_in, outputs)?.checked_mul(groups) } else { None }
+        if whole { Matrix::len(fan_in, outputs)?.checked_mul(groups) } else { None }
     }
 
     /// A convolution of `groups` groups over the geometry's shapes; `None` where sizes do not match.
@@ -55,7 +54,7 @@ impl<'p> Convolution<'p> {
 
     #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
-        let geometry = context.geometry()?;
+        let geometry = context.geometry();
         let groups = usize::from(context.step.groups);
         let words = context.packed(Self::words(&geometry, groups))?;
         Self::new(geometry, groups, words, Epilogue::decode(context)?, Padding::decode(context)?)
@@ -63,11 +62,11 @@ impl<'p> Convolution<'p> {
     }
 
     /// Windows and matrix of each group.
-    fn groups(&self) -> impl Iterator<Item = (Windows<'_>, PackedMatrix<'p>)> {
+    fn groups(&self) -> impl Iterator<Item = (Windows<'_>, Matrix<'p>)> {
         let firsts = (0..self.geometry.channels_in).step_by(self.inputs.max(1));
         firsts.zip(self.words.chunks_exact(self.words_per_group.max(1))).filter_map(|(first, words)| {
             let windows = Windows { geometry: &self.geometry, first, inputs: self.inputs };
-            Some((windows, PackedMatrix::new(words, windows.fan_in()?, self.outputs)?))
+            Some((windows, Matrix::new(words, windows.fan_in()?, self.outputs)?))
         })
     }
 }

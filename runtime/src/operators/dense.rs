@@ -2,26 +2,25 @@
 
 use super::geometry::{Geometry, fits};
 use super::{Context, RowOperator};
-use crate::kernels::accumulate;
-use crate::kernels::packed::PackedMatrix;
+use crate::kernels::{Matrix, accumulate};
 use crate::plan::PlanError;
 use crate::requantize::{Requantizer, high_word};
 
 /// `out[o] = requantize(bias[o] + Σ w[o, y, x, c] · in[y, x, c])`: the kernel is the whole input, the output one pixel.
 ///
-/// Biases, weights and multipliers are a [`PackedMatrix`] whose inputs are `[row][column][channel]`, the inputs of a row
-/// filled up to a multiple of four. One sum per output is carried from row to row.
+/// Biases, weights and multipliers are a [`Matrix`] whose inputs are `[row][column][channel]`, the inputs of a row
+/// filled up to a multiple of its grain. One sum per output is carried from row to row.
 #[derive(Clone, Copy, Debug)]
 pub struct Dense<'p> {
     geometry: Geometry,
-    matrix: PackedMatrix<'p>,
+    matrix: Matrix<'p>,
     requantizer: Requantizer,
 }
 
 impl<'p> Dense<'p> {
     /// Inputs of the packed matrix: those of each row, filled up.
     pub fn fan_in(geometry: &Geometry) -> Option<usize> {
-        geometry.row_in().checked_next_multiple_of(4)?.checked_mul(geometry.rows_in as usize)
+        geometry.row_in().checked_next_multiple_of(Matrix::GRAIN)?.checked_mul(geometry.rows_in as usize)
     }
 
     /// A dense layer over the geometry's shapes; `None` where sizes do not match.
@@ -30,16 +29,16 @@ impl<'p> Dense<'p> {
         let whole = geometry.kernel == [geometry.rows_in as usize, geometry.columns_in as usize];
         let one = geometry.rows_out == 1 && geometry.columns_out == 1 && geometry.pad == [0, 0];
         let sound = whole && one && geometry.dilation == [1, 1] && requantizer.is_high_word();
-        let matrix = PackedMatrix::new(words, Self::fan_in(&geometry)?, geometry.channels_out)?;
+        let matrix = Matrix::new(words, Self::fan_in(&geometry)?, geometry.channels_out)?;
         sound.then_some(Self { geometry, matrix, requantizer })
     }
 
     #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
-        let geometry = context.geometry()?;
+        let geometry = context.geometry();
         context.single()?;
         fits(geometry.rows_out == 1, context.index)?;
-        let len = Self::fan_in(&geometry).and_then(|fan_in| PackedMatrix::len(fan_in, geometry.channels_out));
+        let len = Self::fan_in(&geometry).and_then(|fan_in| Matrix::len(fan_in, geometry.channels_out));
         let words = context.packed(len)?;
         Self::new(geometry, words, context.requantizer()?).ok_or(PlanError::Geometry(context.index))
     }
@@ -55,13 +54,11 @@ impl RowOperator for Dense<'_> {
     }
 
     fn accumulate(&self, tap: usize, row: &[i8], sums: &mut [i32]) {
-        let steps = self.geometry.row_in().div_ceil(4);
-        accumulate(&self.matrix, tap.wrapping_mul(steps), row, sums);
+        accumulate(&self.matrix, tap, row, sums);
     }
 
     fn finish(&self, _y: u32, sums: &[i32], out: &mut [i8]) {
-        let channels = self.matrix.runs().flat_map(|run| run.init.into_iter().zip(run.multiplier));
-        for ((out, &sum), (init, multiplier)) in out.iter_mut().zip(sums).zip(channels) {
+        for ((out, &sum), (init, multiplier)) in out.iter_mut().zip(sums).zip(self.matrix.numbers()) {
             *out = high_word(sum.wrapping_add(init), multiplier, self.requantizer.zero_point());
         }
         self.requantizer.restrict(out);
@@ -69,7 +66,7 @@ impl RowOperator for Dense<'_> {
 
     fn reference(&self, input: &[i8], _second: &[i8], output: &mut [i8]) {
         let row_len = self.geometry.row_in();
-        let filled = row_len.next_multiple_of(4);
+        let filled = row_len.next_multiple_of(Matrix::GRAIN);
         for (o, out) in output.iter_mut().enumerate() {
             let mut acc = i64::from(self.matrix.bias(o));
             for (y, row) in input.chunks_exact(row_len.max(1)).enumerate() {

@@ -43,7 +43,7 @@ impl<'p> Depthwise3<'p> {
 
     #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
-        let geometry = context.geometry()?;
+        let geometry = context.geometry();
         context.unpadded()?;
         let words = context.packed(PackedNines::len(geometry.channels_in))?;
         Self::new(geometry, words, Epilogue::decode(context)?).ok_or(PlanError::Geometry(context.index))

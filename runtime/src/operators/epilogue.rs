@@ -77,14 +77,13 @@ impl Epilogue {
     }
 
     /// Whether the row of a second input closes the convolution's gate; the output, any number of elements, is zero then.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn is_closed(&self, second: &[i8], out: &mut [i8]) -> bool {
-        let Some(gate) = self.gate.filter(|_| cfg!(feature = "gate")) else { return false };
-        let closed = second.first() == Some(&gate.closed);
-        if closed {
+        let gate = self.gate.filter(|gate| cfg!(feature = "gate") && second.first() == Some(&gate.closed));
+        if let Some(gate) = gate {
             out.fill(gate.zero);
         }
-        closed
+        gate.is_some()
     }
 
     /// Turns a row of requantized accumulators into the output row.

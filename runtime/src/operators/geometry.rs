@@ -36,10 +36,10 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// The geometry of a step, or `None` where a size is zero or the window never touches the padded input.
+    /// The geometry of a step.
     #[inline]
-    pub(crate) fn of(step: &StepRecord, input: &ValueRecord, output: &ValueRecord) -> Option<Self> {
-        let geometry = Self {
+    pub fn of(step: &StepRecord, input: &ValueRecord, output: &ValueRecord) -> Self {
+        Self {
             rows_in: input.rows,
             columns_in: input.columns.into(),
             channels_in: input.channels.into(),
@@ -51,24 +51,29 @@ impl Geometry {
             upsampling: step.upsampling.into(),
             dilation: [step.dilation_rows.into(), step.dilation_columns.into()],
             pad: [step.pad_top.into(), step.pad_left.into()],
-        };
-        let sizes_in = [geometry.rows_in, geometry.columns_in];
-        let sizes_out = [geometry.rows_out, geometry.columns_out];
-        let axes = geometry.kernel.iter().zip(geometry.stride).zip(geometry.dilation).zip(geometry.pad);
-        for ((((&kernel, stride), dilation), pad), (size_in, size_out)) in axes.zip(sizes_in.into_iter().zip(sizes_out))
-        {
-            if kernel == 0 || stride == 0 || dilation == 0 {
+        }
+    }
+
+    /// `None` where a size is zero or the window never touches the padded input.
+    pub(crate) fn check(&self) -> Option<()> {
+        let axis = |axis: usize, size_in: u32, size_out: u32| {
+            let [kernel, stride, dilation, pad] = [
+                *self.kernel.get(axis)? as u32,
+                *self.stride.get(axis)?,
+                *self.dilation.get(axis)?,
+                *self.pad.get(axis)?,
+            ];
+            if kernel == 0 || stride == 0 || dilation == 0 || self.upsampling == 0 {
                 return None;
             }
             // The last window starts inside the input (or before it), the first ends inside it or behind.
-            let last_start =
-                u64::from(size_out.checked_sub(1)?.checked_div(geometry.upsampling)?).checked_mul(stride.into())?;
-            let extent = (kernel as u64).checked_sub(1)?.checked_mul(dilation.into())?.checked_add(1)?;
-            if last_start >= u64::from(size_in).checked_add(pad.into())? || extent <= u64::from(pad) {
-                return None;
-            }
-        }
-        Some(geometry)
+            let last = u64::from(step_of(size_out.checked_sub(1)?, self.upsampling));
+            let starts = last.wrapping_mul(stride.into()) < u64::from(size_in).wrapping_add(pad.into());
+            let ends = u64::from(kernel).wrapping_sub(1).wrapping_mul(dilation.into()) >= u64::from(pad);
+            (starts && ends).then_some(())
+        };
+        axis(0, self.rows_in, self.rows_out)?;
+        axis(1, self.columns_in, self.columns_out)
     }
 
     /// Elements of an input row.

@@ -3,6 +3,7 @@
 use super::geometry::Geometry;
 use super::mean::{Mean, columns_inside, rows_inside};
 use super::{Context, RowOperator};
+use crate::kernels::add_up;
 use crate::plan::PlanError;
 
 /// `out[y, x, c] = mean of in[row(y, ky), column(x, kx), c]`, with one sum per output element carried from row to row, so
@@ -24,7 +25,7 @@ impl<'p> MeanPool<'p> {
 
     #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
-        let geometry = context.geometry()?;
+        let geometry = context.geometry();
         let mean = Mean::decode(context, &geometry)?;
         Self::new(geometry, mean).ok_or(PlanError::Geometry(context.index))
     }
@@ -44,9 +45,7 @@ impl RowOperator for MeanPool<'_> {
         for (x, sums) in sums.chunks_exact_mut(g.channels_out.max(1)).enumerate() {
             for column in columns_inside(g, x).iter() {
                 let pixel = row.get(column.wrapping_mul(g.channels_in)..).unwrap_or(&[]);
-                for (sum, &value) in sums.iter_mut().zip(pixel) {
-                    *sum = sum.wrapping_add(value.into());
-                }
+                add_up(sums, pixel);
             }
         }
     }

@@ -13,6 +13,7 @@ mod concat;
 mod convolution;
 mod dense;
 mod depthwise;
+#[cfg(not(residua_mve))]
 mod depthwise3;
 mod epilogue;
 pub mod geometry;
@@ -42,6 +43,10 @@ pub use concat::Concat;
 pub use convolution::Convolution;
 pub use dense::Dense;
 pub use depthwise::{Depthwise, depthwise_scratch_words};
+// With weights in vectors it is no more than a depthwise convolution.
+#[cfg(residua_mve)]
+pub use depthwise::Depthwise as Depthwise3;
+#[cfg(not(residua_mve))]
 pub use depthwise3::Depthwise3;
 pub use epilogue::Epilogue;
 pub use log_softmax::LogSoftmax;
@@ -249,6 +254,7 @@ impl Needs {
     /// Those of step `index`, whose operator is checked.
     pub fn of(plan: &Plan<'_>, index: u16) -> Result<Self, PlanError> {
         let context = Context::of(plan, index).ok_or(PlanError::Order(index))?;
+        context.geometry().check().ok_or(PlanError::Geometry(index))?;
         let mut needs = Self::default();
         Operator::with(&context, &mut |operator| {
             let window = if operator.sums() > 0 { 1 } else { operator.geometry().span() };
@@ -284,14 +290,14 @@ impl<'c, 'p> Context<'c, 'p> {
         Some(Self { plan, index, step, input, second, output })
     }
 
-    /// The step's geometry.
-    fn geometry(&self) -> Result<Geometry, PlanError> {
-        Geometry::of(self.step, self.input, self.output).ok_or(PlanError::Geometry(self.index))
+    /// The step's geometry; [`Needs::of`] checks it.
+    fn geometry(&self) -> Geometry {
+        Geometry::of(self.step, self.input, self.output)
     }
 
     /// The geometry of an operator that maps pixels one to one.
     fn elementwise(&self) -> Result<Geometry, PlanError> {
-        let geometry = self.geometry()?;
+        let geometry = self.geometry();
         geometry::fits(geometry.is_elementwise() && geometry.channels_in == geometry.channels_out, self.index)?;
         Ok(geometry)
     }

@@ -42,6 +42,12 @@ impl<'p> Padding<'p> {
         }
     }
 
+    /// The pixel that stands in padding, where there is one.
+    #[cfg(residua_mve)]
+    pub(super) fn pixel(&self) -> Option<&'p [i8]> {
+        self.pixel
+    }
+
     /// Fills a run of channels from channel `first`; elements behind the last channel are left.
     pub(super) fn fill(&self, first: usize, out: &mut [i8]) {
         match self.pixel.and_then(|pixel| pixel.get(first..)) {

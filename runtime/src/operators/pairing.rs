@@ -32,6 +32,11 @@ impl Pairing {
         })
     }
 
+    /// Whether the second input has all rows, columns and channels of the first.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.rows && self.columns && self.channels
+    }
+
     /// Writes `f(a, b)` for each element `a` of a row of the first input.
     #[inline(always)]
     pub(crate) fn for_each(&self, first: &[i8], second: &[i8], out: &mut [i8], f: impl Fn(i8, i8) -> i8) {

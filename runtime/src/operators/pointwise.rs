@@ -6,17 +6,16 @@ use super::padding::Padding;
 use super::rows::RowWindow;
 use super::windows::Windows;
 use super::{Context, RowOperator};
-use crate::kernels::Output;
-use crate::kernels::packed::PackedMatrix;
+use crate::kernels::{Matrix, Output};
 use crate::plan::PlanError;
 
 /// `out[y, x, o] = requantize(bias[o] + Σ w[o, i] · in[y · stride, x · stride, i])`, without padding.
 ///
-/// Biases, weights and multipliers are a [`PackedMatrix`].
+/// Biases, weights and multipliers are a [`Matrix`].
 #[derive(Clone, Copy, Debug)]
 pub struct Pointwise<'p> {
     geometry: Geometry,
-    matrix: PackedMatrix<'p>,
+    matrix: Matrix<'p>,
     epilogue: Epilogue,
 }
 
@@ -26,16 +25,16 @@ impl<'p> Pointwise<'p> {
     pub fn new(geometry: Geometry, words: &'p [u32], epilogue: Epilogue) -> Option<Self> {
         // Without padding the last column read is inside the input: the geometry says so.
         let sound = geometry.kernel == [1, 1] && geometry.pad == [0, 0] && epilogue.is_high_word();
-        let matrix = PackedMatrix::new(words, geometry.channels_in, geometry.channels_out)?;
+        let matrix = Matrix::new(words, geometry.channels_in, geometry.channels_out)?;
         sound.then_some(Self { geometry, matrix, epilogue })
     }
 
     #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
-        let geometry = context.geometry()?;
+        let geometry = context.geometry();
         context.unpadded()?;
         fits(geometry.span() == 1, context.index)?;
-        let words = context.packed(PackedMatrix::len(geometry.channels_in, geometry.channels_out))?;
+        let words = context.packed(Matrix::len(geometry.channels_in, geometry.channels_out))?;
         Self::new(geometry, words, Epilogue::decode(context)?).ok_or(PlanError::Geometry(context.index))
     }
 

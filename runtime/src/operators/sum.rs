@@ -1,5 +1,6 @@
 //! The weighted sum of two elements of different scales.
 
+use crate::kernels::{Addition, add};
 use crate::requantize::Requantizer;
 
 /// Multipliers are at most this in size, so that the sum of both products stays below 2^30.
@@ -32,21 +33,19 @@ impl Sum {
     /// The sum of two elements, up to [`Sum::restrict`].
     #[inline(always)]
     pub(super) fn unrestricted(&self) -> impl Fn(i8, i8) -> i8 + use<> {
-        let (offset, [ma, mb]) = (self.offset, self.multipliers);
+        let addition = self.addition();
+        move |a, b| addition.apply(a, b)
+    }
+
+    fn addition(&self) -> Addition {
         let requantizer = self.requantizer.unrestricted();
-        move |a, b| {
-            let a = i32::from(a).wrapping_mul(ma).wrapping_add(offset);
-            requantizer.apply_rounded(i32::from(b).wrapping_mul(mb).wrapping_add(a))
-        }
+        Addition { multipliers: self.multipliers, offset: self.offset, requantizer }
     }
 
     /// Replaces each element `a` of a row by its sum with `b`.
     #[inline(never)]
     pub(super) fn add_to(&self, row: &mut [i8], second: &[i8]) {
-        let sum = self.unrestricted();
-        for (a, &b) in row.iter_mut().zip(second) {
-            *a = sum(*a, b);
-        }
+        add(&self.addition(), row, second);
         self.restrict(row);
     }
 

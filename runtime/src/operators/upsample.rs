@@ -55,7 +55,7 @@ impl Upsample {
         let order = Order::of(context.step.first_parameter);
         let same = context.input.zero_point == context.output.zero_point;
         fits(same, context.index)?;
-        order.and_then(|order| Self::new(context.geometry().ok()?, order)).ok_or(PlanError::Geometry(context.index))
+        order.and_then(|order| Self::new(context.geometry(), order)).ok_or(PlanError::Geometry(context.index))
     }
 
     /// First channel of a place in the block, and the distance to the next.

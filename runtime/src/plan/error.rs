@@ -11,6 +11,8 @@ pub enum PlanError {
     NotAPlan,
     /// The plan is of another version of the format; recompile it.
     Version(u16),
+    /// The plan's weights are in a [packing](crate::kernels::Packing) that this core's kernels do not read.
+    Packing(u32),
     /// The bytes do not start at a multiple of 16.
     Misaligned,
     /// A checksum does not match: the plan is damaged.
@@ -55,6 +57,13 @@ impl core::fmt::Display for PlanError {
             Self::Truncated => write!(f, "the plan is cut off"),
             Self::NotAPlan => write!(f, "this is not a plan"),
             Self::Version(v) => write!(f, "plan format version {v} is not supported: compile the model again"),
+            Self::Packing(0) => write!(
+                f,
+                "the plan is packed for other cores: let the host pack it for this one (`residua pack --target`)"
+            ),
+            Self::Packing(p) => {
+                write!(f, "the plan has packing {p}, for other cores: use the plan that `residua compile` wrote")
+            }
             Self::Misaligned => write!(f, "the plan does not start at a multiple of 16 bytes"),
             Self::Checksum => write!(f, "the plan is damaged: its checksum does not match"),
             Self::Section => write!(f, "a section lies outside the plan"),

@@ -16,6 +16,10 @@
 //! | signature | any | reserved, empty |
 //! | constants | the rest | packed weights, channel parameters and tables, addressed by offset from the section's start |
 //!
+//! What the constants of convolutions and dense layers look like depends on the header's packing: the compiler writes one for
+//! all cores, and the host makes of it that of the core that the plan is put on, without loss. With weights in vectors, all
+//! depthwise convolutions, those of 3×3 taps too, have the same form and a padding pixel.
+//!
 //! Sections start at multiples of 16. The structure checksum covers everything from byte [`STRUCTURE_START`] up to the
 //! constants; the constants have a checksum of their own, so that a device can load without reading its whole flash.
 //!
@@ -24,7 +28,7 @@
 /// First four bytes of a plan: `RSDP`.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"RSDP");
 /// Version of this layout; a reader accepts exactly its own.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// Alignment of plans, arenas and sections, in bytes.
 pub const ALIGNMENT: usize = 16;
 /// The structure checksum covers the bytes from here to the constants.
@@ -146,6 +150,8 @@ records! {
         signature_len: u32,
         /// Byte offset of the constants; they reach to the plan's end.
         constants: u32,
+        /// How weights are packed: 0 in lanes, as the compiler writes them, 1 in vectors; see [`crate::kernels::Packing`].
+        packing: u32,
     }
 
     /// A tensor: `rows` rows of `columns · channels` elements, channels innermost. Value 0 is the plan's input, value `i + 1`
@@ -277,7 +283,7 @@ mod tests {
 
     #[test]
     fn documented_sizes() {
-        assert_eq!((HeaderRecord::LEN, ValueRecord::LEN, StepRecord::LEN), (92, 36, 60));
+        assert_eq!((HeaderRecord::LEN, ValueRecord::LEN, StepRecord::LEN), (96, 36, 60));
         assert_eq!((MapRecord::LEN, GoldenRecord::LEN), (6, 12));
     }
 

@@ -21,6 +21,9 @@ pub(super) fn load(bytes: &[u8]) -> Result<Plan<'_>, PlanError> {
     if header.version != VERSION || usize::from(header.header_len) != HeaderRecord::LEN {
         return Err(PlanError::Version(header.version));
     }
+    if header.packing != crate::kernels::PACKING as u32 {
+        return Err(PlanError::Packing(header.packing));
+    }
     if !bytes.as_ptr().addr().is_multiple_of(ALIGNMENT) {
         return Err(PlanError::Misaligned);
     }

@@ -2,6 +2,7 @@
 
 use crate::build::{self, Built};
 use crate::emulator::{self, Answer, Counts, Work};
+use crate::packing::packed_for;
 use crate::profile::{self, StepCost};
 use crate::{HarnessError, Parts, Target};
 use residua::plan::Plan;
@@ -117,7 +118,8 @@ pub fn run(target: Target, plan: &[u8], inputs: &[Vec<i8>], options: &Options) -
     let input: Vec<u8> = inputs.iter().flatten().map(|&element| element as u8).collect();
     let mode = if options.profile { Mode::Profile } else { Mode::Infer };
     let built = build::build(target, Parts::new((!options.all_operators).then_some(&plan), mode))?;
-    let work = Work { mode, plan: plan_bytes, input: &input, input_count: inputs.len() };
+    let packed = packed_for(target, plan_bytes)?;
+    let work = Work { mode, plan: &packed, input: &input, input_count: inputs.len() };
     let answer = emulator::boot(target, &built, &work, options.time_limit)?;
 
     let outputs: Vec<Vec<i8>> = answer
@@ -207,7 +209,8 @@ fn simple(target: Target, mode: Mode, plan: &[u8], input: &[u8]) -> Result<(Answ
     let aligned = aligned(plan);
     let loaded = Plan::load(aligned.bytes()).ok();
     let built = build::build(target, Parts::new(loaded.as_ref(), mode))?;
-    let work = Work { mode, plan, input, input_count: usize::from(!input.is_empty()) };
+    let packed = packed_for(target, aligned.bytes())?;
+    let work = Work { mode, plan: &packed, input, input_count: usize::from(!input.is_empty()) };
     let answer = emulator::boot(target, &built, &work, Options::default().time_limit)?;
     Ok((answer, built))
 }

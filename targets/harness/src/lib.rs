@@ -26,6 +26,8 @@ mod emulator;
 mod error;
 #[cfg(feature = "emulator")]
 mod host;
+#[cfg(feature = "emulator")]
+mod packing;
 mod parts;
 #[cfg(feature = "emulator")]
 mod profile;
@@ -44,6 +46,8 @@ pub use emulator::Counts;
 pub use error::HarnessError;
 #[cfg(feature = "emulator")]
 pub use host::audio_on_host;
+#[cfg(feature = "emulator")]
+pub use packing::packed_for;
 pub use parts::Parts;
 #[cfg(feature = "emulator")]
 pub use profile::StepCost;

@@ -3,6 +3,7 @@
 use crate::build;
 use crate::device::{Options, aligned, regions, signed, stack_bytes};
 use crate::emulator::{self, Counts, Work};
+use crate::packing::packed_for;
 use crate::{HarnessError, Parts, Target};
 use residua::plan::Plan;
 use residua_mailbox::{Mode, Record};
@@ -43,7 +44,8 @@ pub fn stream(target: Target, plan: &[u8], inputs: &[Vec<i8>]) -> Result<StreamR
     }
     let input: Vec<u8> = inputs.iter().flatten().map(|&element| element as u8).collect();
     let built = build::build(target, Parts::new(Some(&plan), Mode::Stream))?;
-    let work = Work { mode: Mode::Stream, plan: plan_bytes, input: &input, input_count: inputs.len() };
+    let packed = packed_for(target, plan_bytes)?;
+    let work = Work { mode: Mode::Stream, plan: &packed, input: &input, input_count: inputs.len() };
     let answer = emulator::boot(target, &built, &work, Options::default().time_limit)?;
 
     let mut outputs: Vec<Vec<i8>> = vec![];

@@ -1,5 +1,6 @@
 //! The emulated cores.
 
+use residua::kernels::Packing;
 use std::fmt;
 use std::str::FromStr;
 
@@ -33,6 +34,8 @@ pub(crate) struct Description {
     pub triple: &'static str,
     /// Core that the project's own crates are built for, where the triple does not say all.
     pub cpu: Option<&'static str>,
+    /// Packing that its kernels read.
+    pub packing: Packing,
     /// Folder of the firmware's workspace in `targets/`, and its package.
     pub firmware: (&'static str, &'static str),
     /// Feature of the firmware that chooses the board.
@@ -67,11 +70,17 @@ impl Target {
         self.description().cycles
     }
 
+    /// The packing of weights that its kernels read; a plan on disk is packed in lanes.
+    pub fn packing(self) -> Packing {
+        self.description().packing
+    }
+
     pub(crate) fn description(self) -> Description {
         let cortex_m = |name, triple, board| Description {
             name,
             triple,
             cpu: None,
+            packing: Packing::Lanes,
             firmware: ("cortex-m", "residua-cortex-m"),
             board,
             emulator: ("qemu-system-arm", "qemu-system-arm"),
@@ -91,12 +100,14 @@ impl Target {
             },
             Self::CortexM55 => Description {
                 cpu: Some("cortex-m55"),
+                packing: Packing::Vectors,
                 ..cortex_m("cortex-m55", "thumbv8m.main-none-eabihf", "mps3-an547")
             },
             Self::Riscv32Imc => Description {
                 name: "riscv32imc",
                 triple: "riscv32imc-unknown-none-elf",
                 cpu: None,
+                packing: Packing::Lanes,
                 firmware: ("riscv32", "residua-riscv32"),
                 board: "virt",
                 emulator: ("qemu-system-riscv32", "qemu-system-misc"),

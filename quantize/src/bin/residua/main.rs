@@ -8,6 +8,7 @@ mod doctor;
 mod eval;
 mod inspect;
 mod listen;
+mod pack;
 mod report;
 mod run;
 mod self_test;
@@ -38,6 +39,7 @@ enum Command {
     SelfTest(self_test::Arguments),
     Report(report::Arguments),
     Listen(listen::Arguments),
+    Pack(pack::Arguments),
     Train(train::Arguments),
     Boards(boards::Arguments),
     Doctor(doctor::Arguments),
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Command::SelfTest(arguments) => self_test::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Listen(arguments) => listen::run(&arguments),
+        Command::Pack(arguments) => pack::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Boards(arguments) => boards::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),

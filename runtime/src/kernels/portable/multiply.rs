@@ -109,8 +109,9 @@ pub fn multiply_rest(
     }
 }
 
-/// Adds the products of a row of activations with the steps of all channels from step `first` on to `sums`.
-pub fn accumulate(matrix: &PackedMatrix<'_>, first: usize, row: &[i8], sums: &mut [i32]) {
+/// Adds the products of row `index` of a dense layer's input, with 8 fraction bits, to the sums of all channels.
+pub fn accumulate(matrix: &PackedMatrix<'_>, index: usize, row: &[i8], sums: &mut [i32]) {
+    let first = index.wrapping_mul(row.len().div_ceil(PackedMatrix::GRAIN));
     for (run, sums) in matrix.runs().zip(sums.chunks_mut(2)) {
         let weights = run.weights.as_chunks::<2>().0.get(first..).unwrap_or(&[]);
         let (fours, rest) = row.as_chunks::<4>();

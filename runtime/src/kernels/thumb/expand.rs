@@ -1,5 +1,6 @@
 //! Activations to the form that they take in a product.
 
+use super::At;
 use crate::kernels::{Runs, portable};
 
 /// Writes the fours of each run, with the offset, to every `stride`-th word of `out`, the first run from the first word on,
@@ -17,33 +18,10 @@ pub(crate) fn expand(runs: &Runs<'_>, stride: usize, out: &mut [u32]) {
         // SAFETY: `4 fours` bytes of each run are inside the elements, and `stride · fours` words inside `out`.
         return unsafe { interleave(source, runs.pitch, fours, out.as_mut_ptr()) };
     }
-    let mut at = At { source, pitch: runs.pitch, count: runs.count };
+    let mut at = At::of(runs);
     // SAFETY: `4 fours` bytes of each run are inside the elements, and word `last - 1` inside `out`; neither number is 0. The
     // cores take unaligned words.
     unsafe { expand_runs(&mut at, fours, out.as_mut_ptr(), stride.wrapping_mul(4)) }
-}
-
-/// Copies each run to `out`, the next one `stride` elements behind the last.
-#[inline]
-pub(crate) fn gather(runs: &Runs<'_>, stride: usize, out: &mut [i8]) {
-    let last = runs.count.saturating_sub(1).wrapping_mul(stride).wrapping_add(runs.len);
-    if runs.len == 0 || runs.count == 0 || !runs.complete() || last > out.len() {
-        return portable::gather(runs, stride, out);
-    }
-    let mut at = At { source: runs.elements.as_ptr(), pitch: runs.pitch, count: runs.count };
-    // SAFETY: all runs are inside the elements and, `stride` bytes apart, inside `out`; neither number is 0.
-    unsafe { copy_runs(&mut at, runs.len, out.as_mut_ptr(), stride) }
-}
-
-/// What the assembly reads; offsets in bytes from its start stand in the code.
-#[repr(C)]
-struct At {
-    /// 0: next run; moves.
-    source: *const i8,
-    /// 4: bytes to the next run.
-    pitch: usize,
-    /// 8: runs to go; counts down.
-    count: usize,
 }
 
 /// Reads 4 `fours` bytes of each of three runs, `pitch` bytes apart, writes their words in turn; `fours` at least 1.
@@ -163,41 +141,5 @@ unsafe extern "C" fn expand_runs(at: *mut At, fours: usize, out: *mut u32, strid
         "subs lr, #1",
         "bne 2b",
         "pop {{r4-r11, pc}}",
-    )
-}
-
-/// Copies `len` bytes of each run, `stride` bytes from one to the next; `len` at least 1.
-#[unsafe(naked)]
-unsafe extern "C" fn copy_runs(at: *mut At, len: usize, out: *mut i8, stride: usize) {
-    core::arch::naked_asm!(
-        "push {{r4-r9, lr}}",
-        "ldr lr, [r0, #8]",
-        "ldr r8, [r0]",
-        "ldr r9, [r0, #4]",
-        "2:",
-        "movs r4, #0",
-        "subs r5, r1, #4",
-        "blo 4f",
-        "3:",
-        "ldr r6, [r8, r4]",
-        "str r6, [r2, r4]",
-        "adds r4, #4",
-        "cmp r4, r5",
-        "bls 3b",
-        "4:",
-        "cmp r4, r1",
-        "beq 6f",
-        "5:",
-        "ldrb r6, [r8, r4]",
-        "strb r6, [r2, r4]",
-        "adds r4, #1",
-        "cmp r4, r1",
-        "bne 5b",
-        "6:",
-        "add r8, r9",
-        "add r2, r3",
-        "subs lr, #1",
-        "bne 2b",
-        "pop {{r4-r9, pc}}",
     )
 }

@@ -1,37 +1,43 @@
 //! Depthwise convolution: one kernel per channel.
 
+#[cfg(not(residua_mve))]
+mod lanes;
+#[cfg(residua_mve)]
+mod vectors;
+
 use super::epilogue::Epilogue;
 use super::geometry::Geometry;
 use super::padding::Padding;
 use super::rows::RowWindow;
 use super::{Context, RowOperator};
-use crate::kernels::depthwise;
-use crate::kernels::taps::{PackedTaps, Taps};
+use crate::kernels::ChannelTaps;
 use crate::plan::PlanError;
 use crate::requantize::high_word;
 
 /// `out[y, x, c] = requantize(bias[c] + Σ w[ky, kx, c] · in[row(y, ky), column(x, kx), c])`.
 ///
-/// Biases, weights and multipliers are [`PackedTaps`], taps in the order `[kernel row][kernel column]`.
+/// Biases, weights and multipliers are [`ChannelTaps`], taps in the order `[kernel row][kernel column]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Depthwise<'p> {
     geometry: Geometry,
-    packed: PackedTaps<'p>,
+    packed: ChannelTaps<'p>,
     epilogue: Epilogue,
     padding: Padding<'p>,
 }
 
-/// Words of scratch of a depthwise convolution: a padding pixel.
-pub fn depthwise_scratch_words(geometry: &Geometry) -> usize {
-    geometry.channels_in.div_ceil(4)
-}
+#[cfg(not(residua_mve))]
+pub use lanes::depthwise_scratch_words;
+#[cfg(residua_mve)]
+pub use vectors::depthwise_scratch_words;
 
 impl<'p> Depthwise<'p> {
     /// A depthwise convolution over the geometry's shapes; `None` where sizes do not match.
     #[inline(always)]
     pub fn new(geometry: Geometry, words: &'p [u32], epilogue: Epilogue, padding: Padding<'p>) -> Option<Self> {
         let sound = geometry.channels_in == geometry.channels_out && epilogue.is_high_word();
-        let packed = PackedTaps::new(words, Self::taps(&geometry)?, geometry.channels_in)?;
+        let packed = ChannelTaps::new(words, Self::taps(&geometry)?, geometry.channels_in)?;
+        #[cfg(residua_mve)]
+        let sound = sound && padding.pixel().is_some_and(|pixel| pixel.len() == geometry.channels_in);
         sound.then_some(Self { geometry, packed, epilogue, padding })
     }
 
@@ -41,8 +47,8 @@ impl<'p> Depthwise<'p> {
 
     #[inline(never)]
     pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
-        let geometry = context.geometry()?;
-        let len = Self::taps(&geometry).and_then(|taps| PackedTaps::len(taps, geometry.channels_in));
+        let geometry = context.geometry();
+        let len = Self::taps(&geometry).and_then(|taps| ChannelTaps::len(taps, geometry.channels_in));
         let words = context.packed(len)?;
         Self::new(geometry, words, Epilogue::decode(context)?, Padding::decode(context)?)
             .ok_or(PlanError::Geometry(context.index))
@@ -92,18 +98,7 @@ impl RowOperator for Depthwise<'_> {
         if self.epilogue.is_closed(window.second(), out) {
             return;
         }
-        let scratch: &mut [i8] = bytemuck::must_cast_slice_mut(scratch);
-        let padding = scratch.get_mut(..self.geometry.channels_in).unwrap_or(&mut []);
-        self.padding.fill(0, padding);
-        for (x, out) in out.chunks_exact_mut(self.geometry.channels_out.max(1)).enumerate() {
-            if self.packed.taps() > Taps::MAX {
-                self.large(window, padding, x, out);
-                continue;
-            }
-            let mut taps = Taps::new();
-            self.pixels(window, padding, x).for_each(|pixel| taps.push(pixel));
-            depthwise(&self.packed, taps.pixels(), self.epilogue.zero_point(), out);
-        }
+        self.compute(window, scratch, out);
         self.epilogue.finish(window, out);
     }
 
@@ -140,7 +135,7 @@ impl RowOperator for Depthwise<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::taps::pack_taps;
+    use crate::kernels::taps::{PackedTaps, pack_taps};
     use crate::operators::testing::{channel_numbers, geometries, int8s, rows_equal_reference};
     use crate::requantize::{HIGH_WORD_SHIFT, Requantizer};
     use proptest::prelude::*;

@@ -1,0 +1,215 @@
+//! Packs a plan's weights anew for a core whose kernels read another packing than that of plans on disk.
+
+use crate::Target;
+use residua::kernels::nines::{Nine, PackedNines};
+use residua::kernels::packed::PackedMatrix;
+use residua::kernels::taps::PackedTaps;
+use residua::kernels::vectors::{VectorMatrix, VectorTaps, pack_matrix, pack_taps};
+use residua::kernels::{PACKING, Packing};
+use residua::operators::Operator;
+use residua::operators::geometry::Geometry;
+use residua::plan::format::{HeaderRecord, NONE, STRUCTURE_START, StepRecord};
+use residua::plan::{Checksum, Plan, PlanError};
+use std::collections::BTreeMap;
+
+/// A plan, as it lies on disk, in the packing that the kernels of a core read. It starts at a multiple of 16, and constants
+/// of its steps follow one another, as the compiler writes them.
+///
+/// Its steps then compute what they did, the same rows in the same buffers, so that the checksums of the golden input hold.
+/// A plan that cannot be loaded is given back as it is: the core refuses it too.
+///
+/// # Errors
+/// A step's constants are not those of its shapes, or a depthwise kernel has a weight of −128.
+pub fn packed_for(target: Target, plan: &[u8]) -> Result<Vec<u8>, PlanError> {
+    match (target.packing(), Plan::load(plan)) {
+        (Packing::Vectors, Ok(plan)) if PACKING == Packing::Lanes => Vectors::new(plan).pack(),
+        _ => Ok(plan.to_vec()),
+    }
+}
+
+/// Numbers of the channels of a layer.
+#[derive(Default)]
+struct Channels {
+    /// Output channel outermost.
+    weights: Vec<i8>,
+    biases: Vec<i32>,
+    multipliers: Vec<i32>,
+}
+
+impl Channels {
+    fn push(&mut self, bias: i32, weights: impl IntoIterator<Item = i8>, multiplier: i32) {
+        self.biases.push(bias);
+        self.weights.extend(weights);
+        self.multipliers.push(multiplier);
+    }
+
+    fn matrix(&self) -> Option<Vec<u8>> {
+        let channels = self.biases.len();
+        let mut words = vec![0; VectorMatrix::len(self.weights.len().checked_div(channels)?, channels)?];
+        pack_matrix(&self.weights, &self.biases, &self.multipliers, &mut words)?;
+        Some(bytes(&words))
+    }
+
+    fn taps(&self) -> Option<Vec<u8>> {
+        let channels = self.biases.len();
+        let mut words = vec![0; VectorTaps::len(self.weights.len().checked_div(channels)?, channels)?];
+        pack_taps(&self.weights, &self.biases, &self.multipliers, &mut words)?;
+        Some(bytes(&words))
+    }
+}
+
+fn bytes(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+/// A plan on the way from lanes to vectors.
+struct Vectors<'p> {
+    plan: Plan<'p>,
+    header: HeaderRecord,
+    constants: &'p [u8],
+    /// Where constants begin, and where the last ones end.
+    bounds: Vec<u32>,
+    /// The new constants.
+    out: Vec<u8>,
+    /// Where those are now that are kept.
+    moved: BTreeMap<u32, u32>,
+}
+
+impl<'p> Vectors<'p> {
+    fn new(plan: Plan<'p>) -> Self {
+        let header = HeaderRecord::read(plan.bytes()).unwrap_or_default();
+        let constants = plan.bytes().get(header.constants as usize..).unwrap_or_default();
+        let steps = (0..plan.step_count()).filter_map(|index| plan.step(index));
+        let offsets = steps.flat_map(|step| [step.channel_parameters, step.weights, step.padding]);
+        let mut bounds: Vec<u32> = offsets.filter(|&offset| offset != NONE).chain([constants.len() as u32]).collect();
+        bounds.sort_unstable();
+        bounds.dedup();
+        Self { plan, header, constants, bounds, out: Vec::new(), moved: BTreeMap::new() }
+    }
+
+    fn pack(mut self) -> Result<Vec<u8>, PlanError> {
+        let mut bytes = self.plan.bytes().get(..self.header.constants as usize).unwrap_or_default().to_vec();
+        for index in 0..self.plan.step_count() {
+            let step = self.step(index).ok_or(PlanError::Constants(index))?;
+            let start = self.header.steps as usize + usize::from(index) * StepRecord::LEN;
+            bytes.get_mut(start..).and_then(|bytes| step.write(bytes)).ok_or(PlanError::Section)?;
+        }
+        self.header.packing = Packing::Vectors as u32;
+        self.header.total_len = (bytes.len() + self.out.len()) as u32;
+        self.header.constants_checksum = Checksum::of(&self.out);
+        // The checksum is over what stands behind it.
+        self.header.write(&mut bytes).ok_or(PlanError::Section)?;
+        self.header.structure_checksum = Checksum::of(bytes.get(STRUCTURE_START..).unwrap_or_default());
+        self.header.write(&mut bytes).ok_or(PlanError::Section)?;
+        bytes.append(&mut self.out);
+        Ok(bytes)
+    }
+
+    /// A step whose constants are added to the new ones; `None` where they are not those of its shapes.
+    fn step(&mut self, index: u16) -> Option<StepRecord> {
+        let mut step = self.plan.step(index)?;
+        let input = self.plan.value(step.input)?;
+        let g = Geometry::of(&step, &input, &self.plan.value(step.output)?);
+        let taps = g.kernel.iter().product::<usize>();
+        let at = step.weights;
+        let weights = match self.plan.operator(index)? {
+            Operator::Convolution(_) => {
+                let groups = usize::from(step.groups);
+                let (inputs, outputs) = (g.channels_in.checked_div(groups)?, g.channels_out.checked_div(groups)?);
+                Some(self.matrices(at, groups, outputs, [1, taps * inputs])?)
+            }
+            Operator::Pointwise(_) => Some(self.matrices(at, 1, g.channels_out, [1, g.channels_in])?),
+            Operator::Dense(_) => Some(self.matrices(at, 1, g.channels_out, [g.rows_in as usize, g.row_in()])?),
+            Operator::Depthwise(_) => Some(self.taps(at, taps, g.channels_in)?),
+            Operator::Depthwise3(_) => Some(self.nines(at, g.channels_in)?),
+            _ => None,
+        };
+        step.padding = match self.plan.operator(index)? {
+            Operator::Depthwise(_) if step.padding == NONE => self.add(&vec![input.zero_point as u8; g.channels_in]),
+            Operator::Depthwise3(_) => {
+                let padding = self.kernels_of_nine(at, g.channels_in)?.map(|nine| nine.padding as u8);
+                self.add(&padding.collect::<Vec<_>>())
+            }
+            _ => self.keep(step.padding)?,
+        };
+        step.weights = match weights {
+            Some(weights) => self.add(&weights),
+            None => self.keep(at)?,
+        };
+        step.channel_parameters = self.keep(step.channel_parameters)?;
+        Some(step)
+    }
+
+    /// The matrices of groups of output channels, each input of so many pieces of so many elements.
+    fn matrices(&self, offset: u32, groups: usize, outputs: usize, [pieces, piece]: [usize; 2]) -> Option<Vec<u8>> {
+        // A single piece is filled up by the form itself.
+        let filled = |grain| if pieces > 1 { piece.next_multiple_of(grain) } else { piece };
+        let (from, to) = (filled(PackedMatrix::GRAIN), filled(VectorMatrix::GRAIN));
+        let len = PackedMatrix::len(from * pieces, outputs)?;
+        let words = self.words(offset, len.checked_mul(groups)?)?;
+        let mut out = Vec::new();
+        for words in words.chunks_exact(len) {
+            let matrix = PackedMatrix::new(words, from * pieces, outputs)?;
+            let mut channels = Channels::default();
+            for o in 0..outputs {
+                let weight = |i: usize| {
+                    let (y, i) = (i / to, i % to);
+                    if i < piece { matrix.weight(o, y * from + i) } else { 0 }
+                };
+                channels.push(matrix.bias(o), (0..to * pieces).map(weight), matrix.multiplier(o));
+            }
+            out.extend(channels.matrix()?);
+        }
+        Some(out)
+    }
+
+    fn taps(&self, offset: u32, taps: usize, channels: usize) -> Option<Vec<u8>> {
+        let words = self.words(offset, PackedTaps::len(taps, channels)?)?;
+        let packed = PackedTaps::new(&words, taps, channels)?;
+        let mut of = Channels::default();
+        for (bias, weights, multiplier) in (0..channels).filter_map(|c| packed.channel(c)) {
+            of.push(bias, weights, multiplier);
+        }
+        of.taps()
+    }
+
+    fn nines(&self, offset: u32, channels: usize) -> Option<Vec<u8>> {
+        let mut of = Channels::default();
+        self.kernels_of_nine(offset, channels)?
+            .for_each(|nine| of.push(nine.bias, nine.weights.into_iter().flatten(), nine.multiplier));
+        of.taps()
+    }
+
+    fn kernels_of_nine(&self, offset: u32, channels: usize) -> Option<impl Iterator<Item = Nine> + use<>> {
+        let words = self.words(offset, PackedNines::len(channels)?)?;
+        let kernels: Vec<Nine> = PackedNines::new(&words, channels)?.kernels().collect();
+        Some(kernels.into_iter())
+    }
+
+    fn words(&self, offset: u32, len: usize) -> Option<Vec<u32>> {
+        let bytes = self.constants.get(offset as usize..)?.get(..len.checked_mul(4)?)?;
+        Some(bytes.as_chunks().0.iter().map(|&word| u32::from_le_bytes(word)).collect())
+    }
+
+    /// Appends constants; their offset.
+    fn add(&mut self, bytes: &[u8]) -> u32 {
+        self.out.resize(self.out.len().next_multiple_of(4), 0);
+        let offset = self.out.len() as u32;
+        self.out.extend_from_slice(bytes);
+        offset
+    }
+
+    /// Keeps the constants that begin at an offset, if it is one; their new offset.
+    fn keep(&mut self, offset: u32) -> Option<u32> {
+        if offset == NONE {
+            return Some(NONE);
+        }
+        if let Some(&moved) = self.moved.get(&offset) {
+            return Some(moved);
+        }
+        let end = *self.bounds.iter().find(|&&bound| bound > offset)?;
+        let moved = self.add(self.constants.get(offset as usize..end as usize)?);
+        self.moved.insert(offset, moved);
+        Some(moved)
+    }
+}
