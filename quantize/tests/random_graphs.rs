@@ -478,12 +478,16 @@ fn a_plan_for_another_core_is_refused_with_a_remedy() {
     header.packing = 0;
     let mut mislabelled = vectors.clone();
     header.write(&mut mislabelled).unwrap();
-    for (target, plan, remedy) in [
-        (Target::CortexM4, &vectors, "`residua compile`"),
-        (Target::CortexM55, &mislabelled, "`residua pack --target`"),
+    for (target, plan, packing, remedy) in [
+        (Target::CortexM4, &vectors, 1, "`residua compile`"),
+        (Target::CortexM55, &mislabelled, 0, "`residua pack --target`"),
     ] {
+        let error = PlanError::Packing(packing);
+        assert!(error.to_string().contains(remedy), "{error}");
         match residua_harness::load(target, plan) {
-            Err(HarnessError::Refused { log, .. }) => assert!(log.iter().any(|l| l.contains(remedy)), "{log:?}"),
+            Err(HarnessError::Refused { log, .. }) => {
+                assert!(log.iter().any(|line| line.contains(&format!("{error:?}"))), "{log:?}");
+            }
             other => panic!("{target}: {other:?}"),
         }
     }

@@ -43,10 +43,10 @@ impl RowOperator for MeanPool<'_> {
     fn accumulate(&self, _tap: usize, row: &[i8], sums: &mut [i32]) {
         let g = &self.geometry;
         for (x, sums) in sums.chunks_exact_mut(g.channels_out.max(1)).enumerate() {
-            for column in columns_inside(g, x).iter() {
-                let pixel = row.get(column.wrapping_mul(g.channels_in)..).unwrap_or(&[]);
-                add_up(sums, pixel);
-            }
+            let columns = columns_inside(g, x);
+            let start = columns.iter().next().unwrap_or(0).wrapping_mul(g.channels_in);
+            let len = columns.count.wrapping_mul(g.channels_in);
+            add_up(sums, row.get(start..start.wrapping_add(len)).unwrap_or(&[]));
         }
     }
 

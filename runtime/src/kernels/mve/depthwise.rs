@@ -3,7 +3,6 @@
 //! Products of two taps are added in 16 bits, where they fit since no weight is −128; sums are 32 bits wide, with 8 fraction
 //! bits.
 
-use crate::kernels::taps::Taps;
 use crate::kernels::vectors::VectorTaps;
 use core::mem::MaybeUninit;
 use core::ops::Range;
@@ -45,13 +44,13 @@ struct Task {
     list: *const *const i8,
     reserved: [MaybeUninit<usize>; 3],
     /// 80: where the pixels under the taps of the next column would be if there were no end to rows; they move.
-    pixels: [MaybeUninit<*const i8>; Taps::MAX],
-    /// 144: bytes from a tap's pixel to that of the next column.
-    pitches: [MaybeUninit<usize>; Taps::MAX],
-    /// 208: columns under the taps of the first output; those before the first wrap to behind the last.
-    first: [MaybeUninit<usize>; Taps::MAX],
-    /// 272: `pixels` with the padding in place of what is outside.
-    chosen: [MaybeUninit<*const i8>; Taps::MAX],
+    pixels: [MaybeUninit<*const i8>; TapColumns::MAX],
+    /// 192: bytes from a tap's pixel to that of the next column.
+    pitches: [MaybeUninit<usize>; TapColumns::MAX],
+    /// 304: columns under the taps of the first output; those before the first wrap to behind the last.
+    first: [MaybeUninit<usize>; TapColumns::MAX],
+    /// 416: `pixels` with the padding in place of what is outside.
+    chosen: [MaybeUninit<*const i8>; TapColumns::MAX],
 }
 
 /// How the taps of a depthwise kernel move over the columns of a row.
@@ -69,8 +68,13 @@ pub(crate) struct TapColumns {
     pub width: usize,
 }
 
+impl TapColumns {
+    /// Most taps of a kernel.
+    pub const MAX: usize = 28;
+}
+
 /// Computes an output row; `rows` are those under each kernel row, `None` in the padding, where `padding` stands; the taps of
-/// columns `inside` all lie inside the row. Leaves out rows of kernels with more taps than [`Taps::MAX`].
+/// columns `inside` all lie inside the row. Leaves out rows of kernels with more taps than [`TapColumns::MAX`].
 pub(crate) fn depthwise<'a>(
     packed: &VectorTaps<'_>,
     columns: &TapColumns,
@@ -101,10 +105,10 @@ pub(crate) fn depthwise<'a>(
         padding: padding.as_ptr(),
         list: core::ptr::null(),
         reserved: [MaybeUninit::uninit(); 3],
-        pixels: [MaybeUninit::uninit(); Taps::MAX],
-        pitches: [MaybeUninit::uninit(); Taps::MAX],
-        first: [MaybeUninit::uninit(); Taps::MAX],
-        chosen: [MaybeUninit::uninit(); Taps::MAX],
+        pixels: [MaybeUninit::uninit(); TapColumns::MAX],
+        pitches: [MaybeUninit::uninit(); TapColumns::MAX],
+        first: [MaybeUninit::uninit(); TapColumns::MAX],
+        chosen: [MaybeUninit::uninit(); TapColumns::MAX],
     };
     let mut filled = 0usize;
     for row in rows {
@@ -151,11 +155,11 @@ unsafe extern "C" fn choose(task: *mut Task) {
         "ldrd r5, r8, [r0, #52]",
         "ldr r7, [r0, #60]",
         "ldr r6, [r0, #24]",
-        "add.w r3, r0, #272",
+        "add.w r3, r0, #416",
         "muls r1, r5, r1",
         "vdup.32 q3, r7",
         "2:",
-        "vldrw.u32 q1, [r4, #128]",
+        "vldrw.u32 q1, [r4, #224]",
         "vldrw.u32 q0, [r4], #16",
         "vadd.i32 q1, q1, r1",
         "vcmp.u32 cs, q1, r8",
@@ -163,7 +167,7 @@ unsafe extern "C" fn choose(task: *mut Task) {
         "vstrw.32 q0, [r3], #16",
         "subs r6, #1",
         "bne 2b",
-        "add.w r4, r0, #272",
+        "add.w r4, r0, #416",
         "3:",
         "str r4, [r0, #64]",
         "bx lr",
@@ -177,7 +181,7 @@ macro_rules! next_column {
          add.w r1, r0, #80
          dls lr, r2
          7:
-         vldrw.u32 q1, [r1, #64]
+         vldrw.u32 q1, [r1, #112]
          vldrw.u32 q0, [r1]
          vadd.i32 q0, q0, q1
          vstrw.32 q0, [r1], #16

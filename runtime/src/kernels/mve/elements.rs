@@ -2,17 +2,31 @@
 
 use crate::kernels::Addition;
 
-/// Adds each value to its sum.
-pub(crate) fn add_up(sums: &mut [i32], values: &[i8]) {
-    let count = sums.len().min(values.len());
-    if count > 0 {
-        // SAFETY: both have `count` elements, at least one.
-        unsafe { add_to_sums(sums.as_mut_ptr(), values.as_ptr(), count) }
+/// Most pixels whose values are added in 16 bits.
+const TOGETHER: usize = 128;
+
+/// Adds the values of pixels side by side to the sums of their channels.
+pub(crate) fn add_up(sums: &mut [i32], pixels: &[i8]) {
+    let channels = sums.len();
+    if channels == 0 {
+        return;
+    }
+    for pixels in pixels.chunks(channels.wrapping_mul(TOGETHER)) {
+        let count = pixels.len().checked_div(channels).unwrap_or(0);
+        if sums.len() & 7 == 0 && count.wrapping_mul(channels) == pixels.len() {
+            // SAFETY: there are `count` pixels, at least one, of as many values as there are sums: a multiple of 8, not 0.
+            unsafe { add_pixels(sums.as_mut_ptr(), pixels.as_ptr(), channels, count) }
+        } else {
+            for pixel in pixels.chunks(channels) {
+                // SAFETY: a pixel has at least one value, and no more than there are sums.
+                unsafe { add_pixel(sums.as_mut_ptr(), pixel.as_ptr(), pixel.len()) }
+            }
+        }
     }
 }
 
 #[unsafe(naked)]
-unsafe extern "C" fn add_to_sums(sums: *mut i32, values: *const i8, count: usize) {
+unsafe extern "C" fn add_pixel(sums: *mut i32, values: *const i8, count: usize) {
     mve_asm!(
         "push {{r7, lr}}",
         "dlstp.32 lr, r2",
@@ -23,6 +37,36 @@ unsafe extern "C" fn add_to_sums(sums: *mut i32, values: *const i8, count: usize
         "vstrw.32 q1, [r0], #16",
         "letp lr, 2b",
         "pop {{r7, pc}}",
+    )
+}
+
+#[unsafe(naked)]
+unsafe extern "C" fn add_pixels(sums: *mut i32, values: *const i8, channels: usize, count: usize) {
+    mve_asm!(
+        "push {{r4-r7, lr}}",
+        "lsrs r4, r2, #3",
+        // Even and odd channels are widened apart and stored by turns.
+        "2:",
+        "mov r5, r1",
+        "vmov.i32 q0, #0",
+        "dls lr, r3",
+        "3:",
+        "vldrb.s16 q1, [r5]",
+        "add r5, r2",
+        "vadd.i16 q0, q0, q1",
+        "le lr, 3b",
+        "vld20.32 {{q2, q3}}, [r0]",
+        "vld21.32 {{q2, q3}}, [r0]",
+        "vmovlb.s16 q1, q0",
+        "vmovlt.s16 q0, q0",
+        "vadd.i32 q2, q2, q1",
+        "vadd.i32 q3, q3, q0",
+        "vst20.32 {{q2, q3}}, [r0]",
+        "vst21.32 {{q2, q3}}, [r0]!",
+        "adds r1, #8",
+        "subs r4, #1",
+        "bne 2b",
+        "pop {{r4-r7, pc}}",
     )
 }
 

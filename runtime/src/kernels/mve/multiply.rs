@@ -243,18 +243,18 @@ macro_rules! requantize2 {
     ($one:literal) => {
         concat!(
             "vldrw.u32 q2, [r5]
-             vldrw.u32 q3, [r5], #16
              vmla.s32 q2, q0, ",
             $one,
             "
              vldrw.u32 q0, [r5], #16
-             vmla.s32 q3, q1, ",
+             vmla.s32 q0, q1, ",
             $one,
             "
-             vrmulh.s32 q2, q2, q0
-             vrmulh.s32 q3, q3, q0
+             vldrw.u32 q1, [r5], #16
+             vrmulh.s32 q2, q2, q1
+             vrmulh.s32 q0, q0, q1
              vqmovnb.s32 q2, q2
-             vqmovnt.s32 q2, q3
+             vqmovnt.s32 q2, q0
              vqadd.s16 q2, q2, r9
              vqmovnb.s16 q2, q2"
         )
@@ -449,31 +449,13 @@ held!(
 
 /// A vector of four channels (at r5) with one of each pixel, that of the second at r3.
 macro_rules! half_held_step {
-    ($multiply:literal, $first:literal, $second:literal) => {
-        concat!(
-            "vldrb.u8 q2, [r3, #", $second, "]\n",
-            half_held_step!(@ $multiply, $first)
-        )
-    };
-    (@ $multiply:literal, $first:literal) => {
-        concat!(
-            "vldrb.u8 q0, [r5], #16
-             vldrb.u8 q1, [r5], #16
-             ", $multiply, " r0, ", $first, ", q0
-             ", $multiply, " r8, q2, q0
-             vldrb.u8 q0, [r5], #16
-             ", $multiply, " r2, ", $first, ", q1
-             ", $multiply, " r10, q2, q1
-             vldrb.u8 q1, [r5], #16
-             ", $multiply, " r4, ", $first, ", q0
-             ", $multiply, " r12, q2, q0
-             ", $multiply, " r6, ", $first, ", q1
-             ", $multiply, " lr, q2, q1"
-        )
+    ($first:literal, $second:literal) => {
+        concat!("vldrb.u8 q2, [r3, #", $second, "]\n", held_step!("vmladava.s8", $first, "q2"))
     };
 }
 
-/// [`pairs`] for pixels of three or four vectors: those of the first stay in registers, from q4 on, the last one first.
+/// [`pairs`] for pixels of three or four vectors: those of the first stay in registers, from q4 on, the last one first, and the
+/// last one of the second in q3.
 macro_rules! half_held {
     ($name:ident, $load:literal, $($step:expr),*) => {
         #[unsafe(naked)]
@@ -488,8 +470,9 @@ macro_rules! half_held {
                 "ldrd r1, r3, [r11]",
                 "ldr r7, [r11, #16]",
                 "vctp.8 r7",
-                "vpst",
+                "vpstt",
                 "vldrbt.u8 q4, [r1]",
+                "vldrbt.u8 q3, [r3]",
                 $load,
                 "ldr r5, [r11, #28]",
                 "ldrd r1, r7, [r11, #8]",
@@ -497,9 +480,7 @@ macro_rules! half_held {
                 "push {{r0, r11}}",
                 "mov.w r11, #256",
                 "3:",
-                "vpst",
-                "vldrbt.u8 q2, [r3]",
-                half_held_step!(@ "vmladav.s8", "q4"),
+                held_step!("vmladav.s8", "q4", "q3"),
                 $($step,)*
                 vectors2!(),
                 requantize2!("r11"),
@@ -522,17 +503,17 @@ half_held!(
     pairs_of_three,
     "vldrb.u8 q5, [r1, #-16]
      vldrb.u8 q6, [r1, #-32]",
-    half_held_step!("vmladava.s8", "q5", "-16"),
-    half_held_step!("vmladava.s8", "q6", "-32")
+    half_held_step!("q5", "-16"),
+    half_held_step!("q6", "-32")
 );
 half_held!(
     pairs_of_four,
     "vldrb.u8 q5, [r1, #-16]
      vldrb.u8 q6, [r1, #-32]
      vldrb.u8 q7, [r1, #-48]",
-    half_held_step!("vmladava.s8", "q5", "-16"),
-    half_held_step!("vmladava.s8", "q6", "-32"),
-    half_held_step!("vmladava.s8", "q7", "-48")
+    half_held_step!("q5", "-16"),
+    half_held_step!("q6", "-32"),
+    half_held_step!("q7", "-48")
 );
 
 /// A vector of one pixel (q0) and four channels (at r5), 64 products: `first` for the one that begins the sums.
@@ -670,14 +651,16 @@ macro_rules! held1 {
                 "vpst",
                 "vldrbt.u8 q4, [r8]",
                 $load,
+                "subs r7, r7, r3",
+                "lsrs r7, r7, #2",
+                "dls lr, r7",
                 "2:",
                 held_step1!("vmladav.s8", "q4"),
                 $($step,)*
                 "vmov q0[2], q0[0], r0, r4",
                 "vmov q0[3], q0[1], r2, r6",
                 outputs1!(),
-                "cmp r3, r7",
-                "bne.w 2b",
+                "le lr, 2b",
                 "vpop {{d8-d15}}",
                 "pop {{r3-r11, pc}}",
             )

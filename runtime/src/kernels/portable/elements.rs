@@ -31,10 +31,12 @@ pub fn add(addition: &Addition, row: &mut [i8], second: &[i8]) {
     }
 }
 
-/// Adds each value to its sum.
+/// Adds the values of pixels side by side to the sums of their channels.
 #[inline]
-pub fn add_up(sums: &mut [i32], values: &[i8]) {
-    sums.iter_mut().zip(values).for_each(|(sum, &value)| *sum = sum.wrapping_add(value.into()));
+pub fn add_up(sums: &mut [i32], pixels: &[i8]) {
+    for pixel in pixels.chunks(sums.len().max(1)) {
+        sums.iter_mut().zip(pixel).for_each(|(sum, &value)| *sum = sum.wrapping_add(value.into()));
+    }
 }
 
 /// Clamps elements.

@@ -1,7 +1,6 @@
 //! All columns at once whose taps lie inside the row; those beside them one after the other.
 
 use super::Depthwise;
-use crate::kernels::taps::Taps;
 use crate::kernels::{TapColumns, depthwise};
 use crate::operators::geometry::Geometry;
 use crate::operators::rows::RowWindow;
@@ -16,7 +15,7 @@ impl Depthwise<'_> {
     pub(super) fn compute(&self, window: &RowWindow<'_>, _scratch: &mut [u32], out: &mut [i8]) {
         let g = &self.geometry;
         let padding = self.padding.pixel().unwrap_or(&[]);
-        if self.packed.taps() > Taps::MAX {
+        if self.packed.taps() > TapColumns::MAX {
             let pixels = out.chunks_exact_mut(g.channels_out.max(1)).enumerate();
             return pixels.for_each(|(x, out)| self.large(window, padding, x, out));
         }
