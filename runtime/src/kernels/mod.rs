@@ -8,6 +8,7 @@
 //! | `thumb` | Armv7-M and Armv8-M with the main extension |
 //! | `v7m` | those without the DSP extension |
 //! | `dsp` | Armv7E-M and Armv8-M with the DSP extension (SMLSDX, SXTB16, SMMLAR) |
+//! | `x86` | the host, where it has AVX2 |
 //!
 //! # Four products, two instructions
 //!
@@ -39,21 +40,26 @@ pub mod taps;
 mod thumb;
 #[cfg(all(residua_thumb, not(residua_dsp)))]
 mod v7m;
+#[cfg(target_arch = "x86_64")]
+pub mod x86;
 
+#[cfg(not(target_arch = "x86_64"))]
 pub(crate) use portable::accumulate;
 
 #[cfg(any(residua_thumb, residua_rv32))]
 pub(crate) use assembly::{depthwise3, multiply, multiply_one};
 #[cfg(residua_dsp)]
 pub(crate) use dsp::depthwise;
-#[cfg(not(residua_dsp))]
+#[cfg(not(any(residua_dsp, target_arch = "x86_64")))]
 pub(crate) use portable::depthwise;
-#[cfg(not(any(residua_thumb, residua_rv32)))]
+#[cfg(not(any(residua_thumb, residua_rv32, target_arch = "x86_64")))]
 pub(crate) use portable::{depthwise3, multiply, multiply_one};
 #[cfg(not(residua_thumb))]
 pub(crate) use portable::{expand, gather};
 #[cfg(residua_thumb)]
 pub(crate) use thumb::{expand, gather};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::{accumulate, depthwise, depthwise3, multiply, multiply_one};
 
 /// Runs of `len` elements, each `pitch` elements behind the one before.
 #[derive(Clone, Copy, Debug)]

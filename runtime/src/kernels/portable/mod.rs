@@ -6,6 +6,7 @@ mod expand;
 mod multiply;
 
 pub use depthwise::{depthwise, depthwise_from};
-pub use depthwise3::depthwise3;
+pub use depthwise3::{depthwise3, depthwise3_from};
+pub(super) use expand::OFFSET;
 pub use expand::{expand, gather};
 pub use multiply::{accumulate, multiply, multiply_one, multiply_rest};
