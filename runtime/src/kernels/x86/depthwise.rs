@@ -1,45 +1,59 @@
-//! Depthwise convolution of one output pixel: two taps of four channels at a time.
+//! Depthwise convolution of one output pixel: two taps of eight channels at a time.
 
+use super::depthwise3::pairs;
+use super::outputs::{EIGHT, high_words, store};
 use crate::kernels::portable;
-use crate::kernels::taps::{BLOCK, PackedTaps};
-use crate::requantize::high_word;
+use crate::kernels::taps::{PackedTaps, Run};
 use core::arch::x86_64::*;
 
 /// Computes an output pixel; `pixels` has one pixel a tap.
 #[target_feature(enable = "avx2")]
 pub fn depthwise(packed: &PackedTaps<'_>, pixels: &[&[i8]], zero_point: i32, out: &mut [i8]) {
-    let shortest = pixels.iter().fold(out.len(), |len, pixel| len.min(pixel.len()));
-    let whole = shortest >> 2;
-    let blocks = out.as_chunks_mut::<BLOCK>().0.iter_mut().take(whole);
-    for ((run, out), start) in packed.runs().zip(blocks).zip((0..).step_by(BLOCK)) {
-        let mut acc = bytemuck::must_cast(run.bias);
-        let four = |pixel: &[i8]| {
-            let four: Option<&[i8; BLOCK]> = pixel.get(start..).and_then(|pixel| pixel.first_chunk());
-            four.map_or(0, |&four| bytemuck::must_cast(four))
-        };
-        let (weights, last_weight) = run.weights.as_chunks::<2>();
-        let (pixels, last_pixel) = pixels.as_chunks::<2>();
-        for (&[w0, w1], &[p0, p1]) in weights.iter().zip(pixels) {
-            acc = add_products(acc, [w0, w1], [four(p0), four(p1)]);
-        }
-        if let (&[weight], &[pixel]) = (last_weight, last_pixel) {
-            acc = add_products(acc, [weight, 0], [four(pixel), 0]);
-        }
-        let acc: [i32; BLOCK] = bytemuck::must_cast(_mm_slli_epi32::<8>(acc));
-        for ((out, acc), multiplier) in out.iter_mut().zip(acc).zip(run.multiplier) {
-            *out = high_word(acc, multiplier, zero_point);
-        }
+    let mut runs = packed.runs();
+    let mut start = 0usize;
+    while pixels.iter().all(|pixel| pixel.len() >= start.wrapping_add(EIGHT))
+        && let Some(out) = out.get_mut(start..)
+        && out.len() >= EIGHT
+        && let (Some(lower), Some(upper)) = (runs.next(), runs.next())
+    {
+        let acc = sums(&lower, &upper, pixels, start);
+        let multiplier = bytemuck::must_cast([lower.multiplier, upper.multiplier]);
+        store(high_words(_mm256_slli_epi32::<8>(acc), multiplier, zero_point), EIGHT, out);
+        start = start.wrapping_add(EIGHT);
     }
-    portable::depthwise_from(packed, whole, pixels, zero_point, out);
+    portable::depthwise_from(packed, start >> 2, pixels, zero_point, out);
 }
 
-/// Adds the products of two taps, each of four channels.
+/// Biases and products of two blocks of channels, from channel `start` on.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn add_products(acc: __m128i, weights: [u32; 2], pixels: [u32; 2]) -> __m128i {
-    let [weights, pixels] = [weights, pixels].map(|[first, second]| {
-        let [first, second] = [first, second].map(|word| _mm_cvtsi32_si128(word as i32));
-        _mm_cvtepi8_epi16(_mm_unpacklo_epi8(first, second))
-    });
-    _mm_add_epi32(acc, _mm_madd_epi16(weights, pixels))
+fn sums(lower: &Run<'_>, upper: &Run<'_>, pixels: &[&[i8]], start: usize) -> __m256i {
+    let mut acc = bytemuck::must_cast([lower.bias, upper.bias]);
+    let mut taps = lower.weights.iter().zip(upper.weights).zip(pixels);
+    while let Some((weights, pixel)) = taps.next() {
+        let first = [word(weights), eight(pixel, start)];
+        let second = match taps.next() {
+            Some((weights, pixel)) => [word(weights), eight(pixel, start)],
+            None => [0; 2],
+        };
+        let ([weights, pixel], [next_weights, next_pixel]) = (first, second);
+        let products = _mm256_madd_epi16(pairs(weights, next_weights), pairs(pixel, next_pixel));
+        acc = _mm256_add_epi32(acc, products);
+    }
+    acc
+}
+
+/// Weights of a tap for eight channels.
+#[inline]
+fn word((&lower, &upper): (&u32, &u32)) -> u64 {
+    u64::from(lower) | u64::from(upper) << 32
+}
+
+/// Eight elements.
+#[inline]
+fn eight(pixel: &[i8], start: usize) -> u64 {
+    match pixel.get(start..) {
+        Some(rest) => rest.first_chunk::<EIGHT>().map_or(0, |&eight| bytemuck::must_cast(eight)),
+        None => 0,
+    }
 }

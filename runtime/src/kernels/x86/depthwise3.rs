@@ -118,7 +118,7 @@ fn column([first, second, third]: [u64; 3]) -> Column {
 /// Elements of two rows, in pairs.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn pairs(upper: u64, lower: u64) -> __m256i {
+pub(super) fn pairs(upper: u64, lower: u64) -> __m256i {
     let (upper, lower) = (_mm_cvtsi64_si128(upper as i64), _mm_cvtsi64_si128(lower as i64));
     _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(upper, lower))
 }
