@@ -43,7 +43,6 @@ fn wrong_usage() {
         "compile model.onnx -o out.plan --method guess",
         "compile model.onnx -o out.plan --weights 3",
         "compile model.onnx -o out.plan --weights 4",
-        "compile model.onnx -o out.plan --emit-rust dir",
         "compile model.onnx -o out.plan --objective speed",
         "run model.plan",
         "run model.plan --input x.npy --profile",
@@ -198,4 +197,18 @@ fn boards_and_doctor() {
     let json = outcome.any_json();
     assert_eq!(json["ok"].as_bool().unwrap(), outcome.code == Some(0));
     assert!(json["checks"].as_array().unwrap().len() > 2);
+}
+
+#[test]
+fn a_foreign_crate_is_not_overwritten() {
+    let folder = Folder::new();
+    let [model, data, plan] = folder.compiled();
+    let target = folder.path("emitted");
+    let compile =
+        || residua(["compile", &model, "--calibration", &data, "-o", &plan, "--emit-rust", &target, "--json"]);
+    compile().json();
+    compile().json();
+    let manifest = folder.write("emitted/Cargo.toml", "[package]");
+    compile().fails(2, &["--emit-rust", "Cargo.toml"]);
+    assert_eq!(std::fs::read_to_string(manifest).unwrap(), "[package]");
 }

@@ -1,5 +1,6 @@
 //! Chores of the source tree: `cargo xtask COMMAND`.
 
+mod bench;
 mod demo;
 mod tally;
 mod test;
@@ -13,6 +14,7 @@ Chores of the residua source tree. Each sets up first what the machine lacks (on
 
 cargo xtask test    formatting, lints, documentation, all tests, the firmware; ends in `N passed, M failed, K skipped`
 cargo xtask demo    compiles the keyword-spotting model that ships with residua and runs it on an emulated Cortex-M4
+cargo xtask bench   figures of all models on all emulated cores beside those of others; writes benches/RESULTS.md
 cargo xtask setup   only sets up
 ";
 
@@ -20,12 +22,13 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
-        ["test"] => test::run(),
-        ["demo"] => demo::run(),
-        ["setup"] => setup(),
+        ["test"] => test::run().map(done),
+        ["demo"] => demo::run().map(done),
+        ["bench", rest @ ..] => bench::run(rest),
+        ["setup"] => setup().map(done),
         ["--help" | "-h" | "help"] => {
             print!("{HELP}");
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
         _ => {
             eprint!("{HELP}");
@@ -33,12 +36,16 @@ fn main() -> ExitCode {
         }
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn done((): ()) -> ExitCode {
+    ExitCode::SUCCESS
 }
 
 /// Why a chore failed, in words.

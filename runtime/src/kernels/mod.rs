@@ -9,6 +9,7 @@
 //! | `v7m` | those without the DSP extension |
 //! | `dsp` | Armv7E-M and Armv8-M with the DSP extension (SMLSDX, SXTB16, SMMLAR) |
 //! | `mve` | Armv8.1-M with MVE |
+//! | `x86` | the host, where it has AVX2 |
 //!
 //! A plan holds its weights in one of two [packings](Packing): that which all cores but those with MVE read, and the host, is
 //! what the compiler writes; the host packs a plan anew ([`vectors`]) when it puts it on a core that reads the other.
@@ -53,6 +54,8 @@ mod thumb;
 #[cfg(all(residua_thumb, not(any(residua_dsp, residua_mve))))]
 mod v7m;
 pub mod vectors;
+#[cfg(target_arch = "x86_64")]
+pub mod x86;
 
 #[cfg(any(all(residua_thumb, not(residua_mve)), residua_rv32))]
 pub(crate) use assembly::{depthwise3, multiply, multiply_one};
@@ -61,11 +64,13 @@ pub(crate) use dsp::depthwise;
 #[cfg(residua_mve)]
 pub(crate) use mve::{Multiplication, TapColumns, WindowRows, accumulate, add, add_up, clamp, copy, depthwise};
 pub(crate) use portable::Addition;
-#[cfg(not(any(residua_dsp, residua_mve)))]
+#[cfg(not(any(residua_mve, target_arch = "x86_64")))]
+pub(crate) use portable::accumulate;
+#[cfg(not(any(residua_dsp, residua_mve, target_arch = "x86_64")))]
 pub(crate) use portable::depthwise;
 #[cfg(not(residua_mve))]
-pub(crate) use portable::{accumulate, add, add_up, clamp, copy};
-#[cfg(not(any(residua_thumb, residua_rv32)))]
+pub(crate) use portable::{add, add_up, clamp, copy};
+#[cfg(not(any(residua_thumb, residua_rv32, target_arch = "x86_64")))]
 pub(crate) use portable::{depthwise3, multiply, multiply_one};
 #[cfg(not(residua_thumb))]
 pub(crate) use portable::{expand, gather};
@@ -73,6 +78,8 @@ pub(crate) use portable::{expand, gather};
 pub(crate) use thumb::expand;
 #[cfg(residua_thumb)]
 pub(crate) use thumb::gather;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::{accumulate, depthwise, depthwise3, multiply, multiply_one};
 
 /// How a plan's weights are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -47,6 +47,11 @@ impl<'p> PackedMatrix<'p> {
         self.channels
     }
 
+    /// Pairs of output channels, at least one.
+    pub fn pairs(&self) -> usize {
+        self.channels.div_ceil(2)
+    }
+
     /// All words.
     pub fn words(&self) -> &'p [u32] {
         self.words

@@ -12,6 +12,7 @@ use residua_models::data::ModelInput;
 use residua_quantize::budget::Budget;
 use residua_quantize::calibrate::Method;
 use residua_quantize::compile::{MAX_CALIBRATION, Model};
+use residua_quantize::emit::{File, MARK, emit};
 use residua_quantize::inspect::{PlanReport, RegionReport};
 use residua_quantize::quantize::Statistics;
 use residua_quantize::schedule::Objective;
@@ -66,7 +67,7 @@ pub struct Arguments {
     /// Bits of a weight
     #[arg(long, value_name = "8|4|2", default_value = "8", value_parser = ["8", "4", "2"])]
     weights: String,
-    /// Write the plan as Rust source too
+    /// Write the plan as a Rust crate too: typed input and output, and only the operators that it has
     #[arg(long, value_name = "DIR")]
     emit_rust: Option<PathBuf>,
     /// Print one JSON object
@@ -153,6 +154,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         seconds: start.elapsed().as_secs_f64(),
     };
     write_file(&arguments.output, &compiled.bytes)?;
+    if let Some(folder) = &arguments.emit_rust {
+        let title = arguments.output.file_stem().unwrap_or_default().to_string_lossy();
+        let runtime = residua_harness::home().ok().map(|home| home.join("runtime"));
+        write_crate(folder, &emit(&plan, &title, runtime.as_deref()))?;
+    }
     report(arguments.json, &result, || {
         let fast = result.fast_region.as_ref().map_or(String::new(), |fast| {
             let bytes = fast.bytes.min(result.arena_bytes);
@@ -172,11 +178,34 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     })
 }
 
-/// Refuses what this version cannot do.
+/// Refuses what this version cannot do, and what would be lost.
 fn available(arguments: &Arguments) -> Result<(), Failure> {
-    let missing =
-        [(arguments.weights != "8", "--weights 4, --weights 2"), (arguments.emit_rust.is_some(), "--emit-rust")];
-    missing.into_iter().find(|(asked, _)| *asked).map_or(Ok(()), |(_, flag)| Err(Failure::not_available(flag)))
+    if arguments.weights != "8" {
+        return Err(Failure::not_available("--weights 4, --weights 2"));
+    }
+    let foreign = arguments.emit_rust.as_ref().map(|folder| folder.join("Cargo.toml")).filter(|manifest| {
+        manifest.exists() && !std::fs::read_to_string(manifest).is_ok_and(|text| text.starts_with(MARK))
+    });
+    foreign.map_or(Ok(()), |manifest| {
+        let manifest = manifest.display();
+        Err(Failure::new(
+            Kind::Usage,
+            format!("--emit-rust: {manifest} was not written by it and would be overwritten"),
+        ))
+    })
+}
+
+/// Writes the files of a crate.
+fn write_crate(folder: &Path, files: &[File]) -> Result<(), Failure> {
+    for File { path, bytes } in files {
+        let path = folder.join(path);
+        if let Some(folder) = path.parent() {
+            let fail = |error| Failure::new(Kind::Input, format!("cannot make {}: {error}", folder.display()));
+            std::fs::create_dir_all(folder).map_err(fail)?;
+        }
+        write_file(&path, bytes)?;
+    }
+    Ok(())
 }
 
 /// What the calibration data say of the model's values, and the number of items used.

@@ -15,7 +15,9 @@ mod self_test;
 mod train;
 
 use clap::{Parser, Subcommand};
+use common::failure::{Failure, Kind};
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 /// Compiles residual networks from ONNX into int8 plans for microcontrollers, and runs, measures and checks them.
@@ -25,6 +27,9 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
 struct Cli {
+    /// Threads that compute; as many as there are cores, unless this says otherwise
+    #[arg(long, value_name = "N", global = true)]
+    threads: Option<NonZeroUsize>,
     #[command(subcommand)]
     command: Command,
 }
@@ -53,7 +58,8 @@ fn main() -> ExitCode {
             hook(panic);
         }
     }));
-    let result = match Cli::parse().command {
+    let cli = Cli::parse();
+    let result = threads(cli.threads).and_then(|()| match cli.command {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Compile(arguments) => compile::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
@@ -66,7 +72,7 @@ fn main() -> ExitCode {
         Command::Train(arguments) => train::run(&arguments),
         Command::Boards(arguments) => boards::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
-    };
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -75,4 +81,11 @@ fn main() -> ExitCode {
             failure.into()
         }
     }
+}
+
+/// Sets the number of threads, where one is asked for.
+fn threads(number: Option<NonZeroUsize>) -> Result<(), Failure> {
+    let Some(number) = number else { return Ok(()) };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(number.get());
+    pool.build_global().map_err(|error| Failure::new(Kind::Usage, format!("--threads {number}: {error}")))
 }

@@ -3,10 +3,16 @@
 use crate::kernels::nines::{PackedNines, ThreeRows};
 use crate::requantize::high_word;
 
-/// Computes an output row of `packed.channels()` channels.
-pub fn depthwise3(packed: &PackedNines<'_>, window: &ThreeRows<'_>, zero_point: i32, out: &mut [i8]) {
+/// Computes the channels from `first` on of an output row of `packed.channels()` channels.
+pub fn depthwise3_from(
+    packed: &PackedNines<'_>,
+    first: usize,
+    window: &ThreeRows<'_>,
+    zero_point: i32,
+    out: &mut [i8],
+) {
     let channels = packed.channels().max(1);
-    for (c, kernel) in packed.kernels().enumerate() {
+    for (c, kernel) in packed.kernels().enumerate().skip(first) {
         let padding = i32::from(kernel.padding);
         let mut weights = kernel.weights.map(|row| row.map(i32::from));
         let mut bias = kernel.bias;
@@ -35,6 +41,11 @@ pub fn depthwise3(packed: &PackedNines<'_>, window: &ThreeRows<'_>, zero_point: 
             (left, centre) = if window.stride == 1 { (centre, right) } else { (right, column()) };
         }
     }
+}
+
+/// Computes an output row of `packed.channels()` channels.
+pub fn depthwise3(packed: &PackedNines<'_>, window: &ThreeRows<'_>, zero_point: i32, out: &mut [i8]) {
+    depthwise3_from(packed, 0, window, zero_point, out);
 }
 
 #[inline(always)]

@@ -7,7 +7,9 @@ mod expand;
 mod multiply;
 
 pub use depthwise::{depthwise, depthwise_from};
-pub use depthwise3::depthwise3;
+pub use depthwise3::{depthwise3, depthwise3_from};
 pub use elements::{Addition, add, add_up, clamp, copy};
+#[cfg(target_arch = "x86_64")]
+pub(super) use expand::OFFSET;
 pub use expand::{expand, gather};
-pub use multiply::{accumulate, multiply, multiply_one, multiply_rest};
+pub use multiply::{accumulate, accumulate_from, multiply, multiply_one, multiply_rest};

@@ -111,7 +111,11 @@ pub fn multiply_rest(
 
 /// Adds the products of row `index` of a dense layer's input, with 8 fraction bits, to the sums of all channels.
 pub fn accumulate(matrix: &PackedMatrix<'_>, index: usize, row: &[i8], sums: &mut [i32]) {
-    let first = index.wrapping_mul(row.len().div_ceil(PackedMatrix::GRAIN));
+    accumulate_from(matrix, index.wrapping_mul(row.len().div_ceil(PackedMatrix::GRAIN)), row, sums);
+}
+
+/// The same for elements that meet the weights from step `first` on.
+pub fn accumulate_from(matrix: &PackedMatrix<'_>, first: usize, row: &[i8], sums: &mut [i32]) {
     for (run, sums) in matrix.runs().zip(sums.chunks_mut(2)) {
         let weights = run.weights.as_chunks::<2>().0.get(first..).unwrap_or(&[]);
         let (fours, rest) = row.as_chunks::<4>();
