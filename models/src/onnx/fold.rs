@@ -3,6 +3,7 @@
 use super::attributes::Attributes;
 use super::constant::{Constant, Elements};
 use crate::shape::elements;
+use tract_onnx::pb::tensor_proto::DataType;
 
 /// Largest constant that folding makes, so that a small file cannot ask for a huge one.
 const MAX_FOLDED: usize = 1 << 24;
@@ -22,6 +23,7 @@ pub(super) const FOLDED: &[&str] = &[
     "Identity",
     "Mul",
     "Neg",
+    "QuantizeLinear",
     "Reciprocal",
     "Reshape",
     "Shape",
@@ -46,6 +48,11 @@ pub(super) fn fold(
     };
     let optional = |index: usize| inputs.get(index).copied().flatten();
     let done = |shape: Vec<usize>, elements: Elements| Ok(Some(Constant::new(output, shape, elements)));
+    // Elements that are moved keep their type, which tells how the codes of quantized models are meant.
+    let moved = |shape: Vec<usize>, elements: Elements| {
+        let datatype = input(0)?.datatype;
+        Ok(Some(Constant { datatype, ..Constant::new(output, shape, elements) }))
+    };
     // Attribute form (older operator sets) or input form of a list of integers.
     let list = |name: &str, index: usize| -> Result<Option<Vec<i64>>, String> {
         match (attributes.ints(name)?, optional(index)) {
@@ -55,7 +62,7 @@ pub(super) fn fold(
         }
     };
     match operator {
-        "Identity" => done(input(0)?.shape.clone(), input(0)?.elements.clone()),
+        "Identity" => moved(input(0)?.shape.clone(), input(0)?.elements.clone()),
         "Cast" => {
             let x = input(0)?;
             // TensorProto.DataType: floating types, integer types, bool.
@@ -96,6 +103,36 @@ pub(super) fn fold(
             let (shape, values) = dequantize(input(0)?, input(1)?, optional(2), axis)?;
             done(shape, Elements::Float(values))
         }
+        "QuantizeLinear" => {
+            let datatype = match (optional(2).and_then(|z| z.datatype), attributes.int("output_dtype", 0)?) {
+                (Some(datatype), _) => datatype,
+                (None, 0) => DataType::Uint8,
+                (None, code) => {
+                    i32::try_from(code).ok().and_then(|c| DataType::try_from(c).ok()).unwrap_or(DataType::Undefined)
+                }
+            };
+            let range = match datatype {
+                DataType::Int8 => -128..=127,
+                DataType::Uint8 => 0..=255,
+                _ => return Ok(None),
+            };
+            if attributes.int("block_size", 0)? != 0 {
+                return Ok(None);
+            }
+            let x = input(0)?;
+            let numbers = Scales::new(x, input(1)?, optional(2), attributes.int("axis", 1)?)?;
+            let code = |(i, value): (usize, f32)| {
+                let (scale, zero) = numbers.of(i);
+                // As the operator's definition: halves to even, a cast that saturates.
+                ((value / scale).round_ties_even() as i64).saturating_add(zero).clamp(*range.start(), *range.end())
+            };
+            let codes = x.floats().into_iter().enumerate().map(code).collect();
+            let codes = Constant {
+                datatype: Some(datatype),
+                ..Constant::new(output, x.shape.clone(), Elements::Integer(codes))
+            };
+            Ok(Some(codes))
+        }
         "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => {
             let x = input(0)?;
             let shape = match operator {
@@ -107,22 +144,22 @@ pub(super) fn fold(
             if shape.iter().product::<usize>() != x.elements.len() {
                 return Err(format!("{:?} cannot become {shape:?}", x.shape));
             }
-            done(shape, x.elements.clone())
+            moved(shape, x.elements.clone())
         }
         "Transpose" => {
             let x = input(0)?;
             let permutation = permutation(attributes.ints("perm")?, x.shape.len())?;
             let shape: Vec<usize> = permutation.iter().map(|&a| x.shape[a]).collect();
             let strides = strides(&x.shape);
-            let moved: Vec<usize> = permutation.iter().map(|&a| strides[a]).collect();
-            done(shape.clone(), pick(&x.elements, &shape, &moved, 0)?)
+            let steps: Vec<usize> = permutation.iter().map(|&a| strides[a]).collect();
+            moved(shape.clone(), pick(&x.elements, &shape, &steps, 0)?)
         }
         "Expand" => {
             let x = input(0)?;
             let target: Vec<usize> = sizes(integers(input(1)?)?)?;
             let shape = broadcast(&x.shape, &target)?;
-            let moved = broadcast_strides(&x.shape, shape.len());
-            done(shape.clone(), pick(&x.elements, &shape, &moved, 0)?)
+            let steps = broadcast_strides(&x.shape, shape.len());
+            moved(shape.clone(), pick(&x.elements, &shape, &steps, 0)?)
         }
         "ConstantOfShape" => {
             let shape = sizes(integers(input(0)?)?)?;
@@ -155,7 +192,7 @@ pub(super) fn fold(
                     from.extend((0..inner).map(|i| (o * size + index) * inner + i));
                 }
             }
-            done(shape, select(&x.elements, &from)?)
+            moved(shape, select(&x.elements, &from)?)
         }
         "Slice" => {
             slice(input(0)?, &list("starts", 1)?, &list("ends", 2)?, &list("axes", 3)?, optional(4), output).map(Some)
@@ -165,38 +202,55 @@ pub(super) fn fold(
 }
 
 /// `(x - zero_point) * scale`, per tensor or along one axis.
-fn dequantize(
+pub(super) fn dequantize(
     x: &Constant,
     scale: &Constant,
     zero_point: Option<&Constant>,
     wanted_axis: i64,
 ) -> Result<(Vec<usize>, Vec<f32>), String> {
-    let scales = scale.floats();
-    let zeros = match zero_point {
-        Some(z) => integers(z)?.to_vec(),
-        None => vec![0; scales.len()],
+    let numbers = Scales::new(x, scale, zero_point, wanted_axis)?;
+    let real = |(i, &code): (usize, &i64)| {
+        let (scale, zero) = numbers.of(i);
+        code.wrapping_sub(zero) as f32 * scale
     };
-    if scales.is_empty() || zeros.len() != scales.len() {
-        return Err(format!("{} scales with {} zero points", scales.len(), zeros.len()));
-    }
-    let (channels, inner) = if scales.len() == 1 {
-        (1, 1)
-    } else {
-        let axis = axis(wanted_axis, x.shape.len())?;
-        if x.shape[axis] != scales.len() {
-            return Err(format!("{} scales along axis {axis} of {:?}", scales.len(), x.shape));
+    Ok((x.shape.clone(), integers(x)?.iter().enumerate().map(real).collect()))
+}
+
+/// Scales and zero points of a tensor: one, or one an index of an axis.
+struct Scales {
+    scales: Vec<f32>,
+    zeros: Vec<i64>,
+    /// Elements behind one index of the axis.
+    inner: usize,
+}
+
+impl Scales {
+    fn new(x: &Constant, scale: &Constant, zero: Option<&Constant>, wanted_axis: i64) -> Result<Self, String> {
+        let scales = scale.floats();
+        let zeros = match zero {
+            Some(z) => integers(z)?.to_vec(),
+            None => vec![0; scales.len()],
+        };
+        if scales.is_empty() || zeros.len() != scales.len() {
+            return Err(format!("{} scales with {} zero points", scales.len(), zeros.len()));
         }
-        (scales.len(), x.shape[axis + 1..].iter().product::<usize>().max(1))
-    };
-    let values = integers(x)?
-        .iter()
-        .enumerate()
-        .map(|(i, &q)| {
-            let c = i / inner % channels;
-            q.wrapping_sub(zeros[c]) as f32 * scales[c]
-        })
-        .collect();
-    Ok((x.shape.clone(), values))
+        let inner = if scales.len() == 1 {
+            1
+        } else {
+            let axis = axis(wanted_axis, x.shape.len())?;
+            if x.shape[axis] != scales.len() {
+                return Err(format!("{} scales along axis {axis} of {:?}", scales.len(), x.shape));
+            }
+            x.shape[axis + 1..].iter().product::<usize>().max(1)
+        };
+        Ok(Self { scales, zeros, inner })
+    }
+
+    /// Scale and zero point of an element.
+    fn of(&self, element: usize) -> (f32, i64) {
+        let index = element / self.inner % self.scales.len();
+        (self.scales[index], self.zeros[index])
+    }
 }
 
 fn binary(operator: &str, a: &Constant, b: &Constant, output: &str) -> Result<Constant, String> {

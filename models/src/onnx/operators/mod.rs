@@ -7,6 +7,7 @@ mod functions;
 mod normalization;
 mod parts;
 mod pooling;
+mod qlinear;
 mod quantization;
 mod shape;
 mod upsampling;
@@ -35,7 +36,7 @@ const TABLE: &[(&str, Handler)] = &[
     ("DepthToSpace", upsampling::depth_to_space),
     ("DequantizeLinear", quantization::dequantize),
     ("Div", elementwise::divide),
-    ("Dropout", shape::identity),
+    ("Dropout", shape::dropout),
     ("Elu", functions::elu),
     ("Erf", functions::erf),
     ("Exp", functions::exponential),
@@ -60,6 +61,8 @@ const TABLE: &[(&str, Handler)] = &[
     ("Neg", elementwise::negate),
     ("PRelu", functions::parametric_relu),
     ("Pad", parts::pad),
+    ("QLinearConv", qlinear::convolution),
+    ("QLinearMatMul", qlinear::matmul),
     ("QuantizeLinear", quantization::quantize),
     ("ReduceMean", pooling::reduce_mean),
     ("Relu", elementwise::relu),
@@ -79,6 +82,17 @@ const TABLE: &[(&str, Handler)] = &[
     ("Transpose", shape::transpose),
     ("Unsqueeze", shape::unsqueeze),
     ("Upsample", upsampling::resize),
+    ("com.microsoft.DequantizeLinear", quantization::dequantize),
+    ("com.microsoft.QGemm", qlinear::gemm),
+    ("com.microsoft.QLinearAdd", qlinear::add),
+    ("com.microsoft.QLinearAveragePool", qlinear::average_pool),
+    ("com.microsoft.QLinearConcat", qlinear::concat),
+    ("com.microsoft.QLinearGlobalAveragePool", qlinear::global_average),
+    ("com.microsoft.QLinearLeakyRelu", qlinear::leaky_relu),
+    ("com.microsoft.QLinearMul", qlinear::multiply),
+    ("com.microsoft.QLinearSigmoid", qlinear::sigmoid),
+    ("com.microsoft.QLinearSoftmax", qlinear::softmax),
+    ("com.microsoft.QuantizeLinear", quantization::quantize),
 ];
 
 /// Names of the operators that are understood, beside those that are folded when all their inputs are constant.
@@ -92,18 +106,28 @@ pub(super) fn find(operator: &str) -> Option<Handler> {
 
 /// The rejection of an operator that is not in the table.
 pub(super) fn unknown(operator: &str) -> Reject {
-    let nearest = match operator {
-        "QLinearConv" | "QLinearMatMul" | "QLinearAdd" => "QuantizeLinear and DequantizeLinear around float operators",
-        "LayerNormalization" | "InstanceNormalization" | "GroupNormalization" => "BatchNormalization",
-        _ => "",
+    let (reason, nearest) = match operator {
+        "ConvInteger" | "MatMulInteger" | "DynamicQuantizeLinear" => (
+            "its scales are found while the model runs",
+            "scales found before: QLinearConv, QLinearMatMul, or QuantizeLinear and DequantizeLinear around float operators",
+        ),
+        "LayerNormalization" | "InstanceNormalization" | "GroupNormalization" => {
+            ("it normalizes by statistics of the data that it is run on", "BatchNormalization")
+        }
+        _ => ("this operator is not supported", ""),
     };
-    unsupported("this operator is not supported", nearest)
+    unsupported(reason, nearest)
 }
 
 /// Whether a graph input of this type can be fed: floats, and integers that stand for real numbers.
 pub(super) fn is_input_type(datatype: DataType) -> bool {
     use DataType::{Bfloat16, Double, Float, Float16, Int8, Int32, Int64, Uint8, Undefined};
     matches!(datatype, Float | Float16 | Bfloat16 | Double | Int8 | Uint8 | Int32 | Int64 | Undefined)
+}
+
+/// Whether elements of this type are codes of a quantized model or numbers as they are.
+pub(super) fn is_integer(datatype: DataType) -> bool {
+    matches!(datatype, DataType::Int8 | DataType::Uint8 | DataType::Int32 | DataType::Int64)
 }
 
 /// Why a handler does not take a node.
@@ -195,11 +219,45 @@ impl<'a> Call<'a> {
 /// The graph under construction.
 pub(super) struct Builder {
     pub(super) graph: Graph,
+    /// Graph inputs that hold integers.
+    pub(super) integers: Vec<ValueId>,
 }
 
 impl Builder {
     pub(super) fn new(graph: Graph) -> Self {
-        Self { graph }
+        Self { graph, integers: vec![] }
+    }
+
+    /// Whether a value's elements are integers that came from outside, moved at most.
+    pub(super) fn is_fed(&self, value: ValueId) -> bool {
+        self.integers.contains(&self.origin(value))
+    }
+
+    /// Scale and zero point of a value whose elements were quantized and moved at most since.
+    pub(super) fn quantization(&self, value: ValueId) -> Option<(f32, i8)> {
+        let node = self.graph.producer(self.origin(value))?;
+        match self.graph.nodes.get(node)?.operator {
+            Operator::Quantize { scale, zero_point } => Some((scale, zero_point)),
+            _ => None,
+        }
+    }
+
+    /// The value that an element comes from before it was moved.
+    fn origin(&self, value: ValueId) -> ValueId {
+        let mut at = value;
+        while let Some(node) = self.graph.producer(at).and_then(|n| self.graph.nodes.get(n)) {
+            match node.operator {
+                Operator::Transpose { .. }
+                | Operator::Reshape
+                | Operator::Slice { .. }
+                | Operator::Pad { .. }
+                | Operator::Concat { .. }
+                | Operator::MaxPool { .. }
+                | Operator::Upsample { .. } => at = node.inputs[0],
+                _ => break,
+            }
+        }
+        at
     }
 
     pub(super) fn shape(&self, value: ValueId) -> &[usize] {

@@ -1,6 +1,7 @@
 //! Operators that join tensors, cut them and pad them.
 
 use super::convolution::{as_image, like};
+use super::quantization::real_of_code;
 use super::{Builder, Call, Operand, Reject, unsupported};
 use crate::graph::{Operator, Tensor, ValueId, Window};
 use crate::onnx::fold::axis;
@@ -112,9 +113,10 @@ pub(super) fn pad(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>
     let rank = builder.shape(value).len();
     let mode = call.attributes.string("mode", "constant")?;
     let constant = match call.operand(2) {
-        Some(Operand::Constant(c)) => {
-            c.scalar().ok_or_else(|| Reject::Invalid("constant_value is not one number".into()))?
-        }
+        Some(Operand::Constant(c)) => match real_of_code(builder, value, c) {
+            Some(real) => real,
+            None => c.scalar().ok_or_else(|| Reject::Invalid("constant_value is not one number".into()))?,
+        },
         _ => call.attributes.float("value")?.unwrap_or(0.0),
     };
     if mode != "constant" || constant != 0.0 {

@@ -12,6 +12,15 @@ pub(super) fn identity(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
     Ok(vec![call.value(0)?])
 }
 
+/// Does nothing in inference.
+pub(super) fn dropout(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let ratio = call.optional_constant(1)?.and_then(|c| c.scalar());
+    if call.optional_constant(2)?.and_then(|c| c.scalar()).is_some_and(|flag| flag != 0.0) && ratio != Some(0.0) {
+        return Err(unsupported("training_mode is set", "training_mode = 0"));
+    }
+    identity(builder, call)
+}
+
 /// A cast between types that both stand for real numbers.
 pub(super) fn cast(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
     let _ = builder;
