@@ -1,5 +1,6 @@
 //! Chores of the source tree: `cargo xtask COMMAND`.
 
+mod conformance;
 mod demo;
 mod tally;
 mod test;
@@ -14,6 +15,8 @@ Chores of the residua source tree. Each sets up first what the machine lacks (on
 cargo xtask test    formatting, lints, documentation, all tests, the firmware; ends in `N passed, M failed, K skipped`
 cargo xtask demo    compiles the keyword-spotting model that ships with residua and runs it on an emulated Cortex-M4
 cargo xtask setup   only sets up
+
+cargo xtask conformance    the ONNX project's operator tests; writes models/CONFORMANCE.md (needs Python's package onnx)
 ";
 
 fn main() -> ExitCode {
@@ -23,6 +26,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["demo"] => demo::run(),
         ["setup"] => setup(),
+        ["conformance"] => conformance::run(),
         ["--help" | "-h" | "help"] => {
             print!("{HELP}");
             Ok(())
