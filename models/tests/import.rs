@@ -180,6 +180,38 @@ fn forms_of_operators() {
     }
 }
 
+/// A 1×4×5×6×7 input through windows over three axes.
+#[test]
+fn volumes() {
+    let model = || Model::new(&[1, 4, 5, 6, 7]);
+    let convolution = |dims: &[i64], attributes| {
+        let count = dims.iter().product::<i64>() as usize;
+        let model = model().floats("w", dims, reals(7, count)).floats("b", &dims[..1], reals(8, dims[0] as usize));
+        model.node("Conv", &["x", "w", "b"], "c", attributes).node("Relu", &["c"], "y", vec![]).finish(&["y"])
+    };
+    let pool = |operator: &str, kernel: &[i64], rest: &[common::Attribute]| {
+        let attributes = [&[ints("kernel_shape", kernel)], rest].concat();
+        model().node(operator, &["x"], "y", attributes).finish(&["y"])
+    };
+    let pads = |list: &[i64]| ints("pads", list);
+    let cases = [
+        ("depths apart", convolution(&[6, 2, 1, 3, 3], vec![int("group", 2), pads(&[0, 1, 1, 0, 1, 0])])),
+        ("depth alone", convolution(&[3, 4, 3, 1, 1], vec![pads(&[1, 0, 0, 2, 0, 0])])),
+        ("all axes", convolution(&[4, 2, 2, 3, 2], vec![int("group", 2), ints("strides", &[2, 1, 2])])),
+        ("dilated", convolution(&[2, 4, 3, 2, 2], vec![ints("dilations", &[2, 1, 3]), pads(&[1, 1, 1, 1, 1, 1])])),
+        ("maximum over the plane", pool("MaxPool", &[1, 2, 2], &[ints("strides", &[1, 2, 2])])),
+        ("maximum over all", pool("MaxPool", &[3, 2, 2], &[pads(&[1, 0, 0, 1, 1, 1])])),
+        ("maximum of depth blocks", pool("MaxPool", &[2, 1, 1], &[ints("strides", &[2, 1, 1])])),
+        ("mean over all", pool("AveragePool", &[2, 2, 3], &[pads(&[1, 0, 1, 1, 1, 1]), ints("strides", &[2, 1, 2])])),
+        ("mean with padding", pool("AveragePool", &[2, 3, 3], &[pads(&[1; 6]), int("count_include_pad", 1)])),
+        ("global mean", model().node("GlobalAveragePool", &["x"], "y", vec![]).finish(&["y"])),
+        ("mean of two axes", model().node("ReduceMean", &["x"], "y", vec![ints("axes", &[2, 4])]).finish(&["y"])),
+    ];
+    for (name, bytes) in cases {
+        computes_the_same(name, &bytes);
+    }
+}
+
 /// Functions of one element, by node type and attributes.
 #[test]
 fn functions() {

@@ -16,6 +16,7 @@ mod merge_reshapes;
 mod merge_transposes;
 #[cfg(test)]
 mod testing;
+mod volumes;
 
 use crate::graph::{Graph, ValueId};
 
@@ -33,6 +34,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "remove identity", apply: identity::apply },
     Rule { name: "merge reshapes", apply: merge_reshapes::apply },
     Rule { name: "merge transposes", apply: merge_transposes::apply },
+    Rule { name: "keep volumes folded", apply: volumes::apply },
     Rule { name: "merge clamps", apply: merge_clamps::apply },
     Rule { name: "merge affines", apply: merge_affines::apply },
     Rule { name: "fold affine into the layer before", apply: affine_backward::apply },

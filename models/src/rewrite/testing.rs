@@ -13,6 +13,11 @@ pub struct Sketch {
 
 impl Sketch {
     pub fn new(shape: [usize; 4]) -> Self {
+        Self::of(&shape)
+    }
+
+    /// A graph with one input of any shape.
+    pub fn of(shape: &[usize]) -> Self {
         let mut graph = Graph::default();
         let last = graph.add_value("x", shape.to_vec());
         graph.inputs.push(last);

@@ -14,6 +14,9 @@ use tract_onnx::pb::{
     ValueInfoProto,
 };
 
+/// An attribute of a node.
+pub type Attribute = AttributeProto;
+
 /// A file of `../shared`, or `None` with a line that says so.
 pub fn shared(path: &str) -> Option<PathBuf> {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(path);

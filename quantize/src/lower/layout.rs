@@ -158,17 +158,19 @@ pub(super) fn dense_weights(layout: &Layout, input: &RowValue, weight: &Tensor) 
 /// The layout of a graph input, and its rows, columns and channels where they share dimensions: what the first operator that
 /// cares makes of it.
 pub(super) fn of_input(graph: &Graph, input: ValueId) -> (Layout, [usize; 3]) {
-    // An input that is only taken apart is laid out as its parts, whose elements come in the same order.
+    // An input that is only taken apart, or put together, is laid out as what it becomes, whose elements come in the same order.
     if let [reader] = graph.consumers(input)[..]
         && graph.nodes[reader].operator == Operator::Reshape
     {
         let parts = graph.nodes[reader].output;
         let (shape, whole) = (&graph.value(parts).shape, &graph.value(input).shape);
-        if let (&[1, _], 3..) = (whole.as_slice(), shape.len()) {
+        if (whole.len() == 2 && whole[0] == 1 && shape.len() > 2) || whole.len() > 4 {
             let layout = of_value(graph, parts);
             let like = layout.sizes(shape, [1; 3]);
             let axes = layout.0.concat().into_iter().filter(|&axis| like[axis as usize] > 1).collect();
-            return (Layout(vec![vec![], axes]), like);
+            let mut dims = vec![vec![]; whole.len()];
+            dims[1] = axes;
+            return (Layout(dims), like);
         }
     }
     (of_value(graph, input), [1; 3])

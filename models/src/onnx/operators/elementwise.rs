@@ -153,6 +153,13 @@ pub(super) fn per_channel_numbers(builder: &Builder, value: ValueId, constant: &
     }
 }
 
+/// The larger of two computed tensors of one shape: `a + max(b − a, 0)`.
+pub(super) fn larger(builder: &mut Builder, call: &Call<'_>, [a, b]: [ValueId; 2]) -> Result<ValueId, Reject> {
+    let difference = builder.emit(call, Operator::Subtract, &[b, a])?;
+    let excess = builder.emit(call, Operator::Clamp { min: 0.0, max: f32::INFINITY }, &[difference])?;
+    builder.emit(call, Operator::Add, &[a, excess])
+}
+
 /// The larger of a tensor and a number.
 pub(super) fn maximum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
     let (value, bound) = with_number(call)?;

@@ -11,6 +11,7 @@ mod qlinear;
 mod quantization;
 mod shape;
 mod upsampling;
+mod volumes;
 
 use tract_onnx::pb::tensor_proto::DataType;
 

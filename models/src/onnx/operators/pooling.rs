@@ -1,7 +1,7 @@
 //! Pooling over windows, over whole tensors, and means over axes.
 
 use super::convolution::{as_image, like, window};
-use super::{Builder, Call, Reject, unsupported};
+use super::{Builder, Call, Reject, unsupported, volumes};
 use crate::graph::{Operator, ValueId, Window};
 
 pub(super) fn max(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
@@ -12,6 +12,9 @@ pub(super) fn max(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>
         return Err(unsupported("storage_order = 1", "storage_order = 0"));
     }
     let input = call.value(0)?;
+    if builder.shape(input).len() == 5 {
+        return volumes::max_pool(builder, call);
+    }
     let image = as_image(builder, call, input)?;
     let mut window = pool_window(builder, call, image)?;
     if call.attributes.flag("ceil_mode", false)? {
@@ -26,6 +29,9 @@ pub(super) fn max(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>
 
 pub(super) fn average(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
     let input = call.value(0)?;
+    if builder.shape(input).len() == 5 {
+        return volumes::average_pool(builder, call);
+    }
     let image = as_image(builder, call, input)?;
     let mut window = pool_window(builder, call, image)?;
     if window.dilations != [1, 1] {
@@ -74,6 +80,9 @@ fn ceil_reach(window: &Window, image: &[usize]) -> [usize; 2] {
 }
 
 pub(super) fn global_average(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    if builder.shape(call.value(0)?).len() == 5 {
+        return Ok(vec![volumes::mean(builder, call, [true; 3])?]);
+    }
     global(builder, call, |window| Operator::AveragePool { window, count_include_pad: false })
 }
 
@@ -124,15 +133,18 @@ pub(super) fn reduce_mean(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<
         let kept = if call.attributes.flag("keepdims", true)? { vec![1, 1, channels] } else { vec![1, channels] };
         return Ok(vec![builder.reshape(call, output, kept)?]);
     }
-    if !(3..=4).contains(&shape.len()) || axes.iter().any(|&axis| axis < 2) {
+    if !(3..=5).contains(&shape.len()) || axes.iter().any(|&axis| axis < 2) {
         let reason = format!("a mean over axes {axes:?} of {shape:?}");
         return Err(unsupported(reason, "a mean over the axes behind the channels of [1, channels, height, width]"));
     }
-    let image = as_image(builder, call, input)?;
-    let window = whole(builder.shape(image), [axes.contains(&2), axes.contains(&3)]);
-    let operator = Operator::AveragePool { window, count_include_pad: false };
-    let mut output = builder.emit(call, operator, &[image])?;
-    output = like(builder, call, output, input)?;
+    let output = if shape.len() == 5 {
+        volumes::mean(builder, call, [2, 3, 4].map(|axis| axes.contains(&axis)))?
+    } else {
+        let image = as_image(builder, call, input)?;
+        let window = whole(builder.shape(image), [axes.contains(&2), axes.contains(&3)]);
+        let output = builder.emit(call, Operator::AveragePool { window, count_include_pad: false }, &[image])?;
+        like(builder, call, output, input)?
+    };
     if call.attributes.flag("keepdims", true)? {
         return Ok(vec![output]);
     }
