@@ -24,6 +24,15 @@ impl Sketch {
         Self { graph, last, seed: 7 }
     }
 
+    pub fn input(&self) -> ValueId {
+        self.graph.inputs[0]
+    }
+
+    /// Goes on from an earlier value.
+    pub fn from(&mut self, value: ValueId) {
+        self.last = value;
+    }
+
     pub fn then(&mut self, operator: Operator) -> ValueId {
         self.push(operator, vec![self.last], None)
     }

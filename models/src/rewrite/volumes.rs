@@ -181,13 +181,14 @@ mod tests {
         fold(&mut sketch, 4, 3);
         sketch.convolution(12, [1, 1], [0; 4], 1);
         unfold(&mut sketch, 4, 3);
+        sketch.then(Operator::Function(crate::function::Function::Tanh));
         sketch.add(shortcut);
         sketch.then(Operator::Clamp { min: 0.0, max: f32::INFINITY });
         sketch.reshape(vec![1, 240]);
         sketch.dense(3);
         let rewritten = unchanged(sketch.finish(), to_fixed_point);
         let names: Vec<_> = rewritten.nodes.iter().map(|n| n.operator.name()).collect();
-        assert_eq!(names, ["Reshape", "Conv", "Conv", "Add", "Clip", "Reshape", "Gemm"]);
+        assert_eq!(names, ["Reshape", "Conv", "Conv", "Tanh", "Add", "Clip", "Reshape", "Gemm"]);
     }
 
     #[test]

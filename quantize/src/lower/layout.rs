@@ -2,6 +2,7 @@
 
 use super::RowValue;
 use residua_models::graph::{Graph, Operator, Tensor, ValueId};
+use std::collections::HashSet;
 
 /// An axis of the row form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,7 +181,7 @@ fn of_value(graph: &Graph, input: ValueId) -> Layout {
     let shape = &graph.value(input).shape;
     let dims: Vec<Vec<usize>> =
         shape.iter().enumerate().map(|(d, &size)| if size > 1 { vec![d] } else { vec![] }).collect();
-    match imposed(graph, input, dims) {
+    match imposed(graph, input, dims, &mut HashSet::new()) {
         Some(axes) => Layout(
             (0..shape.len())
                 .map(|d| axes.iter().find(|(dim, _)| *dim == d).map(|&(_, axis)| vec![axis]).unwrap_or_default())
@@ -192,7 +193,17 @@ fn of_value(graph: &Graph, input: ValueId) -> Layout {
 }
 
 /// Follows a value whose dimensions hold input dimensions to the first operator that says which axes they are.
-fn imposed(graph: &Graph, value: ValueId, dims: Vec<Vec<usize>>) -> Option<Vec<(usize, Axis)>> {
+///
+/// `seen` are values that were followed in vain: shortcuts lead to the same value on many ways.
+fn imposed(
+    graph: &Graph,
+    value: ValueId,
+    dims: Vec<Vec<usize>>,
+    seen: &mut HashSet<(ValueId, Vec<Vec<usize>>)>,
+) -> Option<Vec<(usize, Axis)>> {
+    if !seen.insert((value, dims.clone())) {
+        return None;
+    }
     let all = |d: usize, axis: Axis| dims.get(d).into_iter().flatten().map(move |&i| (i, axis)).collect::<Vec<_>>();
     for node in graph.consumers(value).into_iter().map(|n| &graph.nodes[n]) {
         let next = match &node.operator {
@@ -215,7 +226,7 @@ fn imposed(graph: &Graph, value: ValueId, dims: Vec<Vec<usize>>) -> Option<Vec<(
             }
             _ => dims.clone(),
         };
-        if let Some(found) = imposed(graph, node.output, next) {
+        if let Some(found) = imposed(graph, node.output, next, seen) {
             return Some(found);
         }
     }

@@ -1,5 +1,7 @@
 //! Arithmetic on constants: shape subgraphs that exporters leave behind, stored-as-integer weights, folded scalars.
 
+mod numbers;
+
 use super::attributes::Attributes;
 use super::constant::{Constant, Elements};
 use crate::shape::elements;
@@ -10,30 +12,58 @@ const MAX_FOLDED: usize = 1 << 24;
 
 /// Operators that [`fold`] knows.
 pub(super) const FOLDED: &[&str] = &[
+    "Abs",
     "Add",
+    "And",
     "Cast",
+    "CastLike",
+    "Ceil",
     "Concat",
     "Constant",
     "ConstantOfShape",
     "DequantizeLinear",
     "Div",
+    "Equal",
+    "Exp",
     "Expand",
     "Flatten",
+    "Floor",
     "Gather",
+    "Greater",
+    "GreaterOrEqual",
     "Identity",
+    "Less",
+    "LessOrEqual",
+    "Log",
+    "Max",
+    "Min",
+    "Mod",
     "Mul",
     "Neg",
+    "Not",
+    "Or",
+    "Pow",
     "QuantizeLinear",
+    "Range",
     "Reciprocal",
+    "ReduceMax",
+    "ReduceMean",
+    "ReduceMin",
+    "ReduceProd",
+    "ReduceSum",
     "Reshape",
+    "Round",
     "Shape",
     "Size",
     "Slice",
     "Sqrt",
     "Squeeze",
     "Sub",
+    "Sum",
+    "Tile",
     "Transpose",
     "Unsqueeze",
+    "Where",
 ];
 
 /// Computes an operator whose inputs are all constant. `Ok(None)`: this operator or form is not known here.
@@ -83,18 +113,73 @@ pub(super) fn fold(
             done(vec![part.len()], Elements::Integer(part))
         }
         "Size" => done(vec![], Elements::Integer(vec![input(0)?.elements.len() as i64])),
-        "Neg" | "Sqrt" | "Reciprocal" => {
-            let x = input(0)?;
-            let elements = match (&x.elements, operator) {
-                (Elements::Integer(v), "Neg") => Elements::Integer(v.iter().map(|i| i.wrapping_neg()).collect()),
-                (Elements::Float(v), "Neg") => Elements::Float(v.iter().map(|f| -f).collect()),
-                (Elements::Float(v), "Sqrt") => Elements::Float(v.iter().map(|f| f.sqrt()).collect()),
-                (Elements::Float(v), "Reciprocal") => Elements::Float(v.iter().map(|f| f.recip()).collect()),
-                _ => return Ok(None),
+        "CastLike" => {
+            let (x, like) = (input(0)?, input(1)?);
+            let elements = match (&x.elements, &like.elements) {
+                (_, Elements::Float(_)) => Elements::Float(x.floats()),
+                (Elements::Integer(v), Elements::Integer(_)) => Elements::Integer(v.clone()),
+                (Elements::Float(v), Elements::Integer(_)) => Elements::Integer(v.iter().map(|&f| f as i64).collect()),
             };
-            done(x.shape.clone(), elements)
+            Ok(Some(Constant { datatype: like.datatype, ..Constant::new(output, x.shape.clone(), elements) }))
         }
-        "Add" | "Sub" | "Mul" | "Div" => Ok(Some(binary(operator, input(0)?, input(1)?, output)?)),
+        "Abs" | "Ceil" | "Exp" | "Floor" | "Log" | "Neg" | "Not" | "Reciprocal" | "Round" | "Sqrt" => {
+            let x = input(0)?;
+            match numbers::unary(operator, &x.elements) {
+                Some(elements) => done(x.shape.clone(), elements),
+                None => Ok(None),
+            }
+        }
+        "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Pow" | "Equal" | "Greater" | "GreaterOrEqual" | "Less"
+        | "LessOrEqual" | "And" | "Or" | "Max" | "Min" | "Sum" => {
+            let mut total = input(0)?.clone();
+            for index in 1..inputs.len() {
+                total = numbers::binary(operator, &total, input(index)?)?;
+            }
+            done(total.shape, total.elements)
+        }
+        "Where" => {
+            let [condition, yes, no] = [input(0)?, input(1)?, input(2)?];
+            let shape = broadcast(&broadcast(&condition.shape, &yes.shape)?, &no.shape)?;
+            let spread = |c: &Constant| pick(&c.elements, &shape, &broadcast_strides(&c.shape, shape.len()), 0);
+            let elements = numbers::select(&spread(condition)?, &spread(yes)?, &spread(no)?);
+            done(shape, elements.ok_or("alternatives of different types")?)
+        }
+        "Range" => {
+            let elements = numbers::range(&input(0)?.elements, &input(1)?.elements, &input(2)?.elements, MAX_FOLDED)?;
+            done(vec![elements.len()], elements)
+        }
+        "ReduceMax" | "ReduceMean" | "ReduceMin" | "ReduceProd" | "ReduceSum" => {
+            let x = input(0)?;
+            let axes = match list("axes", 1)? {
+                Some(axes) if !axes.is_empty() => {
+                    axes.iter().map(|&a| axis(a, x.shape.len())).collect::<Result<Vec<_>, _>>()?
+                }
+                _ if attributes.flag("noop_with_empty_axes", false)? => vec![],
+                _ => (0..x.shape.len()).collect(),
+            };
+            let kept: Vec<usize> = (0..x.shape.len()).filter(|a| !axes.contains(a)).collect();
+            // The axes that go come last, so that what is joined lies together.
+            let order: Vec<usize> = kept.iter().chain(&axes).copied().collect();
+            let (steps, shape) = (strides(&x.shape), order.iter().map(|&a| x.shape[a]).collect::<Vec<_>>());
+            let steps: Vec<usize> = order.iter().map(|&a| steps[a]).collect();
+            let together = pick(&x.elements, &shape, &steps, 0)?;
+            let count = axes.iter().map(|&a| x.shape[a]).product();
+            let Some(elements) = numbers::reduce(operator, &together, count) else { return Ok(None) };
+            let keep = attributes.flag("keepdims", true)?;
+            let size = |a: usize| if axes.contains(&a) { keep.then_some(1) } else { Some(x.shape[a]) };
+            done((0..x.shape.len()).filter_map(size).collect(), elements)
+        }
+        "Tile" => {
+            let (x, repeats) = (input(0)?, sizes(integers(input(1)?)?)?);
+            if repeats.len() != x.shape.len() {
+                return Err(format!("{} repeats of {:?}", repeats.len(), x.shape));
+            }
+            let shape: Vec<usize> = x.shape.iter().zip(&repeats).map(|(&d, &r)| d.saturating_mul(r)).collect();
+            let count = limited(&shape)?;
+            let (outer, inner) = (strides(&shape), strides(&x.shape));
+            let index = |at: usize| (0..shape.len()).map(|a| at / outer[a] % shape[a] % x.shape[a] * inner[a]).sum();
+            moved(shape.clone(), select(&x.elements, &(0..count).map(index).collect::<Vec<_>>())?)
+        }
         "DequantizeLinear" => {
             let axis = attributes.int("axis", 1)?;
             if attributes.int("block_size", 0)? != 0 {
@@ -251,43 +336,6 @@ impl Scales {
         let index = element / self.inner % self.scales.len();
         (self.scales[index], self.zeros[index])
     }
-}
-
-fn binary(operator: &str, a: &Constant, b: &Constant, output: &str) -> Result<Constant, String> {
-    let shape = broadcast(&a.shape, &b.shape)?;
-    let a_all = pick(&a.elements, &shape, &broadcast_strides(&a.shape, shape.len()), 0)?;
-    let b_all = pick(&b.elements, &shape, &broadcast_strides(&b.shape, shape.len()), 0)?;
-    let elements = match (a_all, b_all) {
-        (Elements::Integer(a), Elements::Integer(b)) => {
-            if operator == "Div" && b.contains(&0) {
-                return Err("division of constants by zero".into());
-            }
-            Elements::Integer(
-                a.iter()
-                    .zip(&b)
-                    .map(|(&a, &b)| match operator {
-                        "Add" => a.wrapping_add(b),
-                        "Sub" => a.wrapping_sub(b),
-                        "Mul" => a.wrapping_mul(b),
-                        _ => a.wrapping_div(b),
-                    })
-                    .collect(),
-            )
-        }
-        (Elements::Float(a), Elements::Float(b)) => Elements::Float(
-            a.iter()
-                .zip(&b)
-                .map(|(&a, &b)| match operator {
-                    "Add" => a + b,
-                    "Sub" => a - b,
-                    "Mul" => a * b,
-                    _ => a / b,
-                })
-                .collect(),
-        ),
-        _ => return Err("operands of different types".into()),
-    };
-    Ok(Constant::new(output, shape, elements))
 }
 
 fn concat(inputs: &[Option<&Constant>], wanted_axis: i64, output: &str) -> Result<Constant, String> {
