@@ -1,4 +1,5 @@
-//! Convolutions of one input that are added up, that input itself among them, are one convolution (Ding et al., 2021).
+//! Convolutions of one input that are added up, affine functions of that input and itself among them, are one convolution
+//! (Ding et al., 2021).
 //!
 //! The kernels are laid over each other with their centres, by the padding of each, on one pixel.
 
@@ -14,27 +15,23 @@ pub(super) fn apply(graph: &mut Graph, index: usize) -> bool {
     if a == b || graph.value(a).shape != shape || graph.value(b).shape != shape || shape.len() != 4 {
         return false;
     }
-    let [first, second] = [a, b].map(|value| only_producer_of(graph, value));
-    // Two convolutions, or one and its own input.
-    let (Some(main), other) = (match (first, second) {
-        (Some(_), Some(_)) => (first, second),
-        (Some(node), None) if graph.nodes[node].inputs[0] == b => (first, None),
-        (None, Some(node)) if graph.nodes[node].inputs[0] == a => (second, None),
-        _ => return false,
-    }) else {
-        return false;
-    };
-    let input = graph.nodes[main].inputs[0];
-    let Some(one) = Branch::of(graph, main) else { return false };
-    let two = match other {
-        Some(other) if graph.nodes[other].inputs[0] == input => Branch::of(graph, other),
-        Some(_) => None,
-        None => Some(Branch::identity(graph, input, one.groups)),
-    };
-    let Some(merged) = two.and_then(|two| one.merged(&two)) else { return false };
+    // A convolution, and what is added to it: another, an affine function of its input, or its input.
+    let merged = [(a, b), (b, a)].into_iter().find_map(|(main, added)| {
+        let main = only_producer_of(graph, main)?;
+        let (one, input) = (Branch::of(graph, main)?, graph.nodes[main].inputs[0]);
+        if added == input {
+            return Some((one.merged(&Branch::identity(graph, input, one.groups))?, vec![main], input));
+        }
+        let other = only_producer_of(graph, added).filter(|&n| graph.nodes[n].inputs[0] == input)?;
+        let two = match &graph.nodes[other].operator {
+            Operator::Affine { scale, offset } => Branch::identity(graph, input, one.groups).scaled(scale, offset),
+            _ => Branch::of(graph, other)?,
+        };
+        Some((one.merged(&two)?, vec![main, other], input))
+    });
+    let Some((merged, mut gone, input)) = merged else { return false };
     graph.nodes[index].operator = merged;
     graph.nodes[index].inputs = vec![input];
-    let mut gone: Vec<usize> = [Some(main), other].into_iter().flatten().collect();
     gone.sort_unstable();
     gone.into_iter().rev().for_each(|node| drop(graph.nodes.remove(node)));
     true
@@ -66,6 +63,16 @@ impl Branch {
         (0..channels).for_each(|c| data[c * inputs + c % inputs.max(1)] = 1.0);
         let window = Window { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0; 4] };
         Self { weight: Tensor { shape: vec![channels, inputs, 1, 1], data }, bias: vec![0.0; channels], window, groups }
+    }
+
+    /// An affine function of the outputs.
+    fn scaled(mut self, scale: &[f32], offset: &[f32]) -> Self {
+        let inputs = self.weight.shape[1].max(1);
+        for (kernel, s) in self.weight.data.chunks_exact_mut(inputs).zip(scale) {
+            kernel.iter_mut().for_each(|w| *w *= s);
+        }
+        self.bias = offset.to_vec();
+        self
     }
 
     /// The sum of both, where one kernel covers the other.
@@ -109,7 +116,7 @@ impl Branch {
 mod tests {
     use super::super::testing::{Sketch, unchanged};
     use super::super::to_fixed_point;
-    use super::ValueId;
+    use super::{Operator, ValueId};
 
     /// Nodes that are left of a 3×3 convolution plus another branch of the input, in some groups.
     fn left(branch: impl Fn(&mut Sketch) -> ValueId, groups: usize) -> usize {
@@ -134,6 +141,8 @@ mod tests {
     fn the_input_itself() {
         assert_eq!(left(|s| s.input(), 1), 1);
         assert_eq!(left(|s| s.input(), 2), 1);
+        let norm = || Operator::Affine { scale: vec![1.5, -1.0, 0.5, 2.0], offset: vec![0.1, 0.2, 0.3, 0.4] };
+        assert_eq!(left(|s| s.then(norm()), 2), 1);
     }
 
     #[test]

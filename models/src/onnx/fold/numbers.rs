@@ -131,7 +131,7 @@ pub(super) fn range(start: &Elements, limit: &Elements, step: &Elements, most: u
                 return Err("its ends are not single numbers".into());
             };
             let count = ((limit - start) / step).ceil().max(0.0);
-            if !(count <= most as f32) {
+            if count.is_nan() || count > most as f32 {
                 return Err(format!("{start}..{limit} in steps of {step}"));
             }
             Ok(Elements::Float((0..count as usize).map(|i| start + i as f32 * step).collect()))

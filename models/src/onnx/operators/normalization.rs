@@ -75,7 +75,7 @@ fn of_groups(builder: &mut Builder, call: &Call<'_>, groups: usize) -> Result<Ve
     let input = call.value(0)?;
     let image = as_image(builder, call, input)?;
     let channels = builder.shape(image)[1];
-    if groups == 0 || channels % groups != 0 || channels > MAX_NORMALIZED {
+    if groups == 0 || !channels.is_multiple_of(groups) || channels > MAX_NORMALIZED {
         return Err(unsupported(format!("{channels} channels in {groups} groups"), "groups of one size"));
     }
     let normal = standardized(builder, call, image, |b, value| mean_of_image(b, call, value, groups))?;

@@ -181,11 +181,12 @@ pub(super) fn transposed_convolution(builder: &mut Builder, call: &Call<'_>) -> 
         let (dx, rest) = (rest % factor, rest / factor);
         let (dy, output) = (rest % factor, rest / factor);
         let (group, o) = (output / group_outputs, output % group_outputs);
-        if let (Some(y), Some(x)) = (rows.kernel_index(dy, ky), columns.kernel_index(dx, kx)) {
-            if y % dilations[0] == 0 && x % dilations[1] == 0 {
-                let (y, x) = (y / dilations[0], x / dilations[1]);
-                *slot = data[(((group * group_inputs + i) * group_outputs + o) * height + y) * width + x];
-            }
+        if let (Some(y), Some(x)) = (rows.kernel_index(dy, ky), columns.kernel_index(dx, kx))
+            && y % dilations[0] == 0
+            && x % dilations[1] == 0
+        {
+            let (y, x) = (y / dilations[0], x / dilations[1]);
+            *slot = data[(((group * group_inputs + i) * group_outputs + o) * height + y) * width + x];
         }
     }
     let outputs = groups * group_outputs;
