@@ -11,6 +11,7 @@ mod budget;
 mod commands;
 mod common;
 mod device;
+mod hostile_onnx;
 mod layouts;
 mod regressions;
 mod report;

@@ -13,6 +13,21 @@ pub enum Function {
     Exponential,
     /// `√x`, of negative numbers 0.
     SquareRoot,
+    /// Natural logarithm.
+    Logarithm,
+    /// `1 / x`.
+    Reciprocal,
+    /// The largest whole number that is not larger.
+    Floor,
+    /// The smallest whole number that is not smaller.
+    Ceil,
+    /// The nearest whole number, the even one of two.
+    Round,
+    /// `x^exponent`.
+    Power {
+        /// Exponent.
+        exponent: f32,
+    },
     /// `|x|`.
     Absolute,
     /// `ln(1 + e^x)`.
@@ -65,6 +80,11 @@ impl Function {
         Self::TimesInput(Box::new(Self::Sigmoid))
     }
 
+    /// `x²`.
+    pub fn square() -> Self {
+        Self::TimesInput(Box::new(Self::Linear { scale: 1.0, offset: 0.0 }))
+    }
+
     /// `x · min(max(x / 6 + 1/2, 0), 1)` (Howard et al., 2019).
     pub fn hard_swish() -> Self {
         Self::TimesInput(Box::new(Self::HardSigmoid { alpha: 1.0 / 6.0, beta: 0.5 }))
@@ -81,8 +101,7 @@ impl Function {
     /// GELU by a hyperbolic tangent (Hendrycks and Gimpel, 2016).
     pub fn tanh_gelu() -> Self {
         let linear = |scale, offset| Self::Linear { scale, offset };
-        let square = Self::TimesInput(Box::new(linear(1.0, 0.0)));
-        let inner = Self::TimesInput(Box::new(square.then(linear(0.044_715, 1.0))));
+        let inner = Self::TimesInput(Box::new(Self::square().then(linear(0.044_715, 1.0))));
         let root = std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2;
         Self::TimesInput(Box::new(inner.then(linear(root, 0.0)).then(Self::Tanh).then(linear(0.5, 0.5))))
     }
@@ -95,6 +114,12 @@ impl Function {
             Self::Erf => libm::erff(x),
             Self::Exponential => x.exp(),
             Self::SquareRoot => x.max(0.0).sqrt(),
+            Self::Logarithm => x.ln(),
+            Self::Reciprocal => x.recip(),
+            Self::Floor => x.floor(),
+            Self::Ceil => x.ceil(),
+            Self::Round => x.round_ties_even(),
+            Self::Power { exponent } => x.powf(*exponent),
             Self::Absolute => x.abs(),
             Self::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
             Self::HardSigmoid { alpha, beta } => (alpha * x + beta).clamp(0.0, 1.0),
@@ -125,6 +150,12 @@ impl Function {
             Self::Erf => "Erf",
             Self::Exponential => "Exp",
             Self::SquareRoot => "Sqrt",
+            Self::Logarithm => "Log",
+            Self::Reciprocal => "Reciprocal",
+            Self::Floor => "Floor",
+            Self::Ceil => "Ceil",
+            Self::Round => "Round",
+            Self::Power { .. } => "Pow",
             Self::Absolute => "Abs",
             Self::Softplus => "Softplus",
             Self::HardSigmoid { .. } => "HardSigmoid",
@@ -154,6 +185,11 @@ mod tests {
             (Function::Softplus, -100.0, 0.0),
             (Function::LeakyRelu { slope: 0.25 }, -2.0, -0.5),
             (Function::Elu { alpha: 2.0 }, -1.0, -1.264_241_1),
+            (Function::Logarithm, 2.0, std::f32::consts::LN_2),
+            (Function::Reciprocal, -4.0, -0.25),
+            (Function::Round, 2.5, 2.0),
+            (Function::Power { exponent: 1.5 }, 4.0, 8.0),
+            (Function::square(), -3.0, 9.0),
             (Function::Step { threshold: 0.5 }, 0.5, 0.0),
             (Function::Step { threshold: 0.5 }, 0.75, 1.0),
             (Function::swish(), 1.0, 0.731_058_6),

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::function::Function;
+use crate::shape::elements;
 
 /// Index of a value in [`Graph::values`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -187,7 +188,24 @@ pub enum Operator {
     Reshape,
 }
 
+/// Most weights of a convolution that only moves elements.
+const MAX_PICKED: usize = 1 << 24;
+
 impl Operator {
+    /// A convolution in steps of `block` whose outputs are single input numbers: the channel and the place in the block of each.
+    /// `None` where it would be absurdly large.
+    pub fn pick(channels: usize, block: usize, sources: &[(usize, usize)]) -> Option<Self> {
+        let shape = vec![sources.len(), channels, block, block];
+        let area = block.checked_mul(block)?;
+        let mut data = vec![0.0; elements(&shape).filter(|&n| n <= MAX_PICKED)?];
+        for (output, (channel, place)) in sources.iter().enumerate() {
+            data[(output * channels + channel) * area + place] = 1.0;
+        }
+        let (weight, bias) = (Tensor { shape, data }, vec![0.0; sources.len()]);
+        let window = Window { kernel: [block; 2], strides: [block; 2], dilations: [1, 1], pads: [0; 4] };
+        Some(Self::Convolution { weight, bias, window, groups: 1, pad_value: None })
+    }
+
     /// The operator's name as users know it (ONNX's, where there is one).
     pub fn name(&self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Model, float, int, ints, reals, shared, string};
+use common::{Model, float, int, ints, reals, reference, shared, string};
 use residua_models::evaluate::evaluate;
 use residua_models::execute::Executor;
 use residua_models::graph::Graph;
@@ -178,6 +178,123 @@ fn forms_of_operators() {
     for (name, bytes) in cases {
         computes_the_same(name, &bytes);
     }
+}
+
+/// A 1×4×5×6×7 input through windows over three axes.
+#[test]
+fn volumes() {
+    let model = || Model::new(&[1, 4, 5, 6, 7]);
+    let convolution = |dims: &[i64], attributes| {
+        let count = dims.iter().product::<i64>() as usize;
+        let model = model().floats("w", dims, reals(7, count)).floats("b", &dims[..1], reals(8, dims[0] as usize));
+        model.node("Conv", &["x", "w", "b"], "c", attributes).node("Relu", &["c"], "y", vec![]).finish(&["y"])
+    };
+    let pool = |operator: &str, kernel: &[i64], rest: &[common::Attribute]| {
+        let attributes = [&[ints("kernel_shape", kernel)], rest].concat();
+        model().node(operator, &["x"], "y", attributes).finish(&["y"])
+    };
+    let pads = |list: &[i64]| ints("pads", list);
+    let cases = [
+        ("depths apart", convolution(&[6, 2, 1, 3, 3], vec![int("group", 2), pads(&[0, 1, 1, 0, 1, 0])])),
+        ("depth alone", convolution(&[3, 4, 3, 1, 1], vec![pads(&[1, 0, 0, 2, 0, 0])])),
+        ("all axes", convolution(&[4, 2, 2, 3, 2], vec![int("group", 2), ints("strides", &[2, 1, 2])])),
+        ("dilated", convolution(&[2, 4, 3, 2, 2], vec![ints("dilations", &[2, 1, 3]), pads(&[1, 1, 1, 1, 1, 1])])),
+        ("maximum over the plane", pool("MaxPool", &[1, 2, 2], &[ints("strides", &[1, 2, 2])])),
+        ("maximum over all", pool("MaxPool", &[3, 2, 2], &[pads(&[1, 0, 0, 1, 1, 1])])),
+        ("maximum of depth blocks", pool("MaxPool", &[2, 1, 1], &[ints("strides", &[2, 1, 1])])),
+        ("mean over all", pool("AveragePool", &[2, 2, 3], &[pads(&[1, 0, 1, 1, 1, 1]), ints("strides", &[2, 1, 2])])),
+        ("mean with padding", pool("AveragePool", &[2, 3, 3], &[pads(&[1; 6]), int("count_include_pad", 1)])),
+        ("global mean", model().node("GlobalAveragePool", &["x"], "y", vec![]).finish(&["y"])),
+        ("mean of two axes", model().node("ReduceMean", &["x"], "y", vec![ints("axes", &[2, 4])]).finish(&["y"])),
+    ];
+    for (name, bytes) in cases {
+        computes_the_same(name, &bytes);
+    }
+}
+
+/// What exporters write in several nodes, or as a function of the model, becomes what it stands for.
+#[test]
+fn forms_of_exporters() {
+    let model = || Model::new(&[1, 4, 6, 6]);
+    let names = |name: &str, bytes: &[u8]| -> Vec<&'static str> {
+        computes_the_same(name, bytes).nodes.iter().map(|n| n.operator.name()).collect()
+    };
+    // GELU as PyTorch wrote it before operator set 20.
+    let gelu = model()
+        .floats("root", &[], vec![std::f32::consts::SQRT_2])
+        .floats("one", &[], vec![1.0])
+        .floats("half", &[], vec![0.5])
+        .node("Div", &["x", "root"], "d", vec![])
+        .node("Erf", &["d"], "e", vec![])
+        .node("Add", &["e", "one"], "a", vec![])
+        .node("Mul", &["x", "a"], "m", vec![])
+        .node("Mul", &["m", "half"], "y", vec![]);
+    assert_eq!(names("gelu", &gelu.finish(&["y"])).len(), 1);
+    // A shape that is worked out, with a choice in it.
+    let shape = model()
+        .ints("at", &[1])
+        .ints("minus", &[-1])
+        .ints("zero", &[0])
+        .node("Shape", &["x"], "s", vec![])
+        .node("Gather", &["s", "at"], "c", vec![])
+        .node("Equal", &["c", "zero"], "q", vec![])
+        .node("Where", &["q", "minus", "c"], "w", vec![])
+        .node("ReduceProd", &["s"], "all", vec![int("keepdims", 1)])
+        .node("Div", &["all", "w"], "r", vec![])
+        .node("Concat", &["w", "r"], "t", vec![int("axis", 0)])
+        .node("Reshape", &["x", "t"], "v", vec![])
+        .node("Relu", &["v"], "y", vec![]);
+    assert_eq!(names("shape", &shape.finish(&["y"])), ["Reshape", "Clip"]);
+    // Channels last inside, as tf2onnx leaves them.
+    let channels_last = Model::new(&[1, 6, 6, 4])
+        .floats("w", &[5, 4, 3, 3], reals(3, 180))
+        .floats("g", &[1, 1, 1, 5], reals(4, 5))
+        .node("Transpose", &["x"], "t", vec![ints("perm", &[0, 3, 1, 2])])
+        .node("Conv", &["t", "w"], "c", vec![string("auto_pad", "SAME_UPPER"), ints("strides", &[2, 2])])
+        .node("Transpose", &["c"], "u", vec![ints("perm", &[0, 2, 3, 1])])
+        .node("Add", &["u", "g"], "y", vec![]);
+    assert_eq!(names("channels last", &channels_last.finish(&["y"])), ["Transpose", "Conv", "Transpose"]);
+    // Normalization by statistics of the tensor, written out.
+    let layer = Model::new(&[1, 12])
+        .ints("last", &[-1])
+        .floats("two", &[], vec![2.0])
+        .floats("epsilon", &[], vec![0.01])
+        .opset(18)
+        .node("ReduceMean", &["x", "last"], "m", vec![])
+        .node("Sub", &["x", "m"], "d", vec![])
+        .node("Pow", &["d", "two"], "q", vec![])
+        .node("ReduceMean", &["q", "last"], "v", vec![])
+        .node("Add", &["v", "epsilon"], "w", vec![])
+        .node("Sqrt", &["w"], "r", vec![])
+        .node("Div", &["d", "r"], "y", vec![]);
+    assert_eq!(names("layer norm", &layer.finish(&["y"])), ["Gemm", "Sub", "Function", "Gemm", "Function", "Mul"]);
+}
+
+#[test]
+fn calls_of_functions_become_their_nodes() {
+    let model = || {
+        let model = Model::new(&[1, 4, 6, 6]).function("scaled", &["a", "b"], &["c"], &["alpha"], |f| {
+            f.node("LeakyRelu", &["a"], "r", vec![reference("alpha", "alpha")]).node("Mul", &["r", "b"], "c", vec![])
+        });
+        let model = model.function("twice", &["i"], &["o"], &[], |f| {
+            f.call("scaled", &["i", "i"], "h", vec![float("alpha", 0.5)]).call("scaled", &["h", "i"], "o", vec![])
+        });
+        model.call("twice", &["x"], "h", vec![])
+    };
+    let bytes = model().node("Relu", &["h"], "y", vec![]).finish(&["y"]);
+    computes_the_same("functions", &bytes);
+    let written_out = Model::new(&[1, 4, 6, 6])
+        .node("LeakyRelu", &["x"], "r", vec![float("alpha", 0.5)])
+        .node("Mul", &["r", "x"], "s", vec![])
+        .node("LeakyRelu", &["s"], "t", vec![])
+        .node("Mul", &["t", "x"], "u", vec![])
+        .node("Relu", &["u"], "y", vec![])
+        .finish(&["y"]);
+    let operators = |bytes: &[u8]| -> Vec<_> { import(bytes).unwrap().nodes.into_iter().map(|n| n.operator).collect() };
+    assert_eq!(operators(&bytes), operators(&written_out));
+    let endless = Model::new(&[1, 2]).function("f", &["i"], &["o"], &[], |f| f.call("f", &["i"], "o", vec![]));
+    let error = import(&endless.call("f", &["x"], "y", vec![]).finish(&["y"])).unwrap_err().to_string();
+    assert!(error.contains("deep"), "{error}");
 }
 
 /// Functions of one element, by node type and attributes.

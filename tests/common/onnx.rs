@@ -51,6 +51,14 @@ impl Onnx {
         self
     }
 
+    /// A list of whole numbers.
+    pub fn integers(&mut self, name: &str, int64_data: Vec<i64>) -> &mut Self {
+        let (dims, data_type) = (vec![int64_data.len() as i64], DataType::Int64 as i32);
+        let tensor = TensorProto { name: name.into(), dims, data_type, int64_data, ..Default::default() };
+        self.graph().initializer.push(tensor);
+        self
+    }
+
     /// A node named like its output.
     pub fn node(&mut self, operator: &str, inputs: &[&str], output: &str, attributes: &[(&str, &[i64])]) -> &mut Self {
         let attribute = |&(name, ints): &(&str, &[i64])| {

@@ -1,6 +1,7 @@
 //! Chores of the source tree: `cargo xtask COMMAND`.
 
 mod bench;
+mod conformance;
 mod demo;
 mod tally;
 mod test;
@@ -16,6 +17,8 @@ cargo xtask test    formatting, lints, documentation, all tests, the firmware; e
 cargo xtask demo    compiles the keyword-spotting model that ships with residua and runs it on an emulated Cortex-M4
 cargo xtask bench   figures of all models on all emulated cores beside those of others; writes benches/RESULTS.md
 cargo xtask setup   only sets up
+
+cargo xtask conformance    the ONNX project's operator tests; writes models/CONFORMANCE.md (needs Python's package onnx)
 ";
 
 fn main() -> ExitCode {
@@ -25,6 +28,7 @@ fn main() -> ExitCode {
         ["test"] => test::run().map(done),
         ["demo"] => demo::run().map(done),
         ["bench", rest @ ..] => bench::run(rest),
+        ["conformance"] => conformance::run().map(done),
         ["setup"] => setup().map(done),
         ["--help" | "-h" | "help"] => {
             print!("{HELP}");

@@ -240,6 +240,10 @@ impl Exporter<'_> {
                 let [min, max] = [("min", *min), ("max", *max)].map(|(w, n)| scalar(self, w, n));
                 self.push("Clip", name, &[input, &min, &max], output, vec![]);
             }
+            Function::Power { exponent } => {
+                let exponent = scalar(self, "exponent", *exponent);
+                self.push("Pow", name, &[input, &exponent], output, vec![]);
+            }
             Function::Step { threshold } => {
                 let (threshold, greater) = (scalar(self, "threshold", *threshold), format!("{output}/greater"));
                 self.push("Greater", &greater, &[input, &threshold], &greater, vec![]);

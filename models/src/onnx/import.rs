@@ -65,6 +65,7 @@ impl<'a> Importer<'a> {
     fn new(proto: &ModelProto, structure: &Structure<'a>) -> Result<Self, ImportError> {
         let mut graph = Graph { name: structure.graph.name.clone(), ..Graph::default() };
         graph.metadata = proto.metadata_props.iter().map(|p| (p.key.clone(), p.value.clone())).collect();
+        let mut builder = Builder::new(graph);
         let mut known = HashMap::new();
         for (&name, &tensor) in &structure.initializers {
             known.insert(name, Known::Constant(Constant::read(tensor, name)?));
@@ -74,11 +75,14 @@ impl<'a> Importer<'a> {
                 let reason = format!("it has elements of type {}, which cannot be fed", datatype.as_str_name());
                 return Err(ImportError::Input { value: input.name.into(), reason });
             }
-            let id = graph.add_value(input.name, input.shape.clone());
-            graph.inputs.push(id);
+            let id = builder.graph.add_value(input.name, input.shape.clone());
+            builder.graph.inputs.push(id);
+            if input.datatype.is_some_and(operators::is_integer) {
+                builder.integers.push(id);
+            }
             known.insert(input.name, Known::Value(id));
         }
-        Ok(Self { builder: Builder::new(graph), opset: structure.opset, known, unsupported: vec![] })
+        Ok(Self { builder, opset: structure.opset, known, unsupported: vec![] })
     }
 
     fn node(&mut self, node: &'a NodeProto) -> Result<(), ImportError> {

@@ -10,6 +10,7 @@ mod error;
 mod export;
 mod fold;
 mod import;
+mod inline;
 mod model;
 mod operators;
 mod survey;

@@ -11,6 +11,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoPr
 
 use super::constant::Constant;
 use super::error::ImportError;
+use super::inline::inline;
 use super::{MAX_OPSET, MIN_OPSET};
 
 /// An input that is fed from outside.
@@ -30,12 +31,13 @@ pub(super) struct Structure<'a> {
     pub(super) order: Vec<&'a NodeProto>,
 }
 
-/// Decodes the outer message.
+/// Decodes the outer message; calls of the model's functions become their nodes.
 pub(super) fn decode(bytes: &[u8]) -> Result<ModelProto, ImportError> {
-    let proto = ModelProto::decode(bytes).map_err(|e| ImportError::NotOnnx(e.to_string()))?;
+    let mut proto = ModelProto::decode(bytes).map_err(|e| ImportError::NotOnnx(e.to_string()))?;
     if proto.graph.is_none() {
         return Err(ImportError::NotOnnx("it holds no graph".into()));
     }
+    inline(&mut proto)?;
     Ok(proto)
 }
 

@@ -10,12 +10,15 @@ mod affine_of_tokens;
 mod fuse_functions;
 mod identity;
 mod merge_affines;
+mod merge_branches;
 mod merge_clamps;
 mod merge_padding;
 mod merge_reshapes;
 mod merge_transposes;
+mod shuffles;
 #[cfg(test)]
 mod testing;
+mod volumes;
 
 use crate::graph::{Graph, ValueId};
 
@@ -33,6 +36,8 @@ pub const RULES: &[Rule] = &[
     Rule { name: "remove identity", apply: identity::apply },
     Rule { name: "merge reshapes", apply: merge_reshapes::apply },
     Rule { name: "merge transposes", apply: merge_transposes::apply },
+    Rule { name: "recognize shuffles of pixels and channels", apply: shuffles::apply },
+    Rule { name: "keep volumes folded", apply: volumes::apply },
     Rule { name: "merge clamps", apply: merge_clamps::apply },
     Rule { name: "merge affines", apply: merge_affines::apply },
     Rule { name: "fold affine into the layer before", apply: affine_backward::apply },
@@ -41,6 +46,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "fold affine into the layers behind", apply: affine_forward::apply },
     Rule { name: "fuse functions", apply: fuse_functions::apply },
     Rule { name: "merge padding", apply: merge_padding::apply },
+    Rule { name: "merge branches", apply: merge_branches::apply },
 ];
 
 /// One rewrite that was done.
@@ -111,9 +117,13 @@ fn replace(graph: &mut Graph, old: ValueId, new: ValueId) {
 
 /// The index of the node that writes a node's first input, where nothing else reads that value.
 fn only_producer(graph: &Graph, index: usize) -> Option<usize> {
-    let input = *graph.nodes[index].inputs.first()?;
-    let alone = graph.consumers(input).len() == 1 && !graph.outputs.contains(&input);
-    if alone { graph.producer(input) } else { None }
+    only_producer_of(graph, *graph.nodes[index].inputs.first()?)
+}
+
+/// The index of the node that writes a value which one node alone reads.
+fn only_producer_of(graph: &Graph, value: ValueId) -> Option<usize> {
+    let alone = graph.consumers(value).len() == 1 && !graph.outputs.contains(&value);
+    if alone { graph.producer(value) } else { None }
 }
 
 /// The index of the node that alone reads a node's output.

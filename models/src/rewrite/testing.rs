@@ -13,10 +13,24 @@ pub struct Sketch {
 
 impl Sketch {
     pub fn new(shape: [usize; 4]) -> Self {
+        Self::of(&shape)
+    }
+
+    /// A graph with one input of any shape.
+    pub fn of(shape: &[usize]) -> Self {
         let mut graph = Graph::default();
         let last = graph.add_value("x", shape.to_vec());
         graph.inputs.push(last);
         Self { graph, last, seed: 7 }
+    }
+
+    pub fn input(&self) -> ValueId {
+        self.graph.inputs[0]
+    }
+
+    /// Goes on from an earlier value.
+    pub fn from(&mut self, value: ValueId) {
+        self.last = value;
     }
 
     pub fn then(&mut self, operator: Operator) -> ValueId {

@@ -10,9 +10,12 @@ use tract_onnx::pb::tensor_shape_proto::Dimension;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Size;
 use tract_onnx::pb::type_proto::{Tensor as TensorType, Value as Type};
 use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
-    ValueInfoProto,
+    AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    TensorShapeProto, TypeProto, ValueInfoProto,
 };
+
+/// An attribute of a node.
+pub type Attribute = AttributeProto;
 
 /// A file of `../shared`, or `None` with a line that says so.
 pub fn shared(path: &str) -> Option<PathBuf> {
@@ -54,6 +57,37 @@ impl Model {
             output: vec![output.into()],
             attribute: attributes,
             ..NodeProto::default()
+        });
+        self
+    }
+
+    /// Adds a call of one of the model's functions.
+    pub fn call(self, function: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>) -> Self {
+        let mut model = self.node(function, inputs, output, attributes);
+        if let Some(node) = model.graph().node.last_mut() {
+            node.domain = "test".into();
+        }
+        model
+    }
+
+    /// Adds a function whose nodes are those that `build` adds to an empty model.
+    pub fn function(
+        mut self,
+        name: &str,
+        inputs: &[&str],
+        outputs: &[&str],
+        attributes: &[&str],
+        build: impl Fn(Self) -> Self,
+    ) -> Self {
+        let list = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        self.0.functions.push(FunctionProto {
+            name: Some(name.into()),
+            domain: Some("test".into()),
+            input: list(inputs),
+            output: list(outputs),
+            attribute: list(attributes),
+            node: std::mem::take(&mut build(Self::new(&[1])).graph().node),
+            ..FunctionProto::default()
         });
         self
     }
@@ -113,6 +147,16 @@ pub fn ints(name: &str, ints: &[i64]) -> AttributeProto {
 
 pub fn float(name: &str, f: f32) -> AttributeProto {
     AttributeProto { name: name.into(), r#type: AttributeType::Float as i32, f, ..AttributeProto::default() }
+}
+
+/// An attribute that is the attribute of the function around.
+pub fn reference(name: &str, of: &str) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::Float as i32,
+        ref_attr_name: of.into(),
+        ..AttributeProto::default()
+    }
 }
 
 pub fn string(name: &str, text: &str) -> AttributeProto {

@@ -2,6 +2,7 @@
 
 use super::RowValue;
 use residua_models::graph::{Graph, Operator, Tensor, ValueId};
+use std::collections::HashSet;
 
 /// An axis of the row form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,17 +159,19 @@ pub(super) fn dense_weights(layout: &Layout, input: &RowValue, weight: &Tensor) 
 /// The layout of a graph input, and its rows, columns and channels where they share dimensions: what the first operator that
 /// cares makes of it.
 pub(super) fn of_input(graph: &Graph, input: ValueId) -> (Layout, [usize; 3]) {
-    // An input that is only taken apart is laid out as its parts, whose elements come in the same order.
+    // An input that is only taken apart, or put together, is laid out as what it becomes, whose elements come in the same order.
     if let [reader] = graph.consumers(input)[..]
         && graph.nodes[reader].operator == Operator::Reshape
     {
         let parts = graph.nodes[reader].output;
         let (shape, whole) = (&graph.value(parts).shape, &graph.value(input).shape);
-        if let (&[1, _], 3..) = (whole.as_slice(), shape.len()) {
+        if (whole.len() == 2 && whole[0] == 1 && shape.len() > 2) || whole.len() > 4 {
             let layout = of_value(graph, parts);
             let like = layout.sizes(shape, [1; 3]);
             let axes = layout.0.concat().into_iter().filter(|&axis| like[axis as usize] > 1).collect();
-            return (Layout(vec![vec![], axes]), like);
+            let mut dims = vec![vec![]; whole.len()];
+            dims[1] = axes;
+            return (Layout(dims), like);
         }
     }
     (of_value(graph, input), [1; 3])
@@ -178,7 +181,7 @@ fn of_value(graph: &Graph, input: ValueId) -> Layout {
     let shape = &graph.value(input).shape;
     let dims: Vec<Vec<usize>> =
         shape.iter().enumerate().map(|(d, &size)| if size > 1 { vec![d] } else { vec![] }).collect();
-    match imposed(graph, input, dims) {
+    match imposed(graph, input, dims, &mut HashSet::new()) {
         Some(axes) => Layout(
             (0..shape.len())
                 .map(|d| axes.iter().find(|(dim, _)| *dim == d).map(|&(_, axis)| vec![axis]).unwrap_or_default())
@@ -190,7 +193,17 @@ fn of_value(graph: &Graph, input: ValueId) -> Layout {
 }
 
 /// Follows a value whose dimensions hold input dimensions to the first operator that says which axes they are.
-fn imposed(graph: &Graph, value: ValueId, dims: Vec<Vec<usize>>) -> Option<Vec<(usize, Axis)>> {
+///
+/// `seen` are values that were followed in vain: shortcuts lead to the same value on many ways.
+fn imposed(
+    graph: &Graph,
+    value: ValueId,
+    dims: Vec<Vec<usize>>,
+    seen: &mut HashSet<(ValueId, Vec<Vec<usize>>)>,
+) -> Option<Vec<(usize, Axis)>> {
+    if !seen.insert((value, dims.clone())) {
+        return None;
+    }
     let all = |d: usize, axis: Axis| dims.get(d).into_iter().flatten().map(move |&i| (i, axis)).collect::<Vec<_>>();
     for node in graph.consumers(value).into_iter().map(|n| &graph.nodes[n]) {
         let next = match &node.operator {
@@ -213,7 +226,7 @@ fn imposed(graph: &Graph, value: ValueId, dims: Vec<Vec<usize>>) -> Option<Vec<(
             }
             _ => dims.clone(),
         };
-        if let Some(found) = imposed(graph, node.output, next) {
+        if let Some(found) = imposed(graph, node.output, next, seen) {
             return Some(found);
         }
     }

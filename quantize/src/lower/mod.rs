@@ -236,6 +236,13 @@ pub fn lower(graph: &Graph) -> Result<RowGraph, Vec<LowerError>> {
             None => errors.push(error(&graph.value(output).name, "the output is not computed", "an output of a node")),
         }
     }
+    if errors.is_empty() && lowering.rows.nodes.is_empty() {
+        errors.push(error(
+            &graph.name,
+            "nothing is computed: elements are only moved",
+            "at least one node that computes",
+        ));
+    }
     if errors.is_empty() { Ok(lowering.rows) } else { Err(errors) }
 }
 

@@ -1,10 +1,13 @@
 //! Convolution over one or two axes, and the window attributes that pooling shares.
 
-use super::{Builder, Call, Reject, unsupported};
+use super::{Builder, Call, Reject, unsupported, volumes};
 use crate::graph::{Operator, Tensor, ValueId, Window};
 
 pub(super) fn convolution(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
     let input = call.value(0)?;
+    if builder.shape(input).len() == 5 {
+        return volumes::convolution(builder, call);
+    }
     let weight = call.constant(1)?;
     let image = as_image(builder, call, input)?;
     let mut shape = weight.shape.clone();
@@ -37,7 +40,7 @@ pub(super) fn as_image(builder: &mut Builder, call: &Call<'_>, input: ValueId) -
         [batch, channels, length] => builder.reshape(call, input, vec![batch, channels, length, 1]),
         ref other => Err(unsupported(
             format!("input of shape {other:?} has {} axes behind the channels", other.len().saturating_sub(2)),
-            "one or two axes behind the channels",
+            "one to three axes behind the channels",
         )),
     }
 }
@@ -54,45 +57,83 @@ pub(super) fn like(builder: &mut Builder, call: &Call<'_>, output: ValueId, inpu
 
 /// The window of a convolution or pooling over an image of this shape.
 pub(super) fn window(call: &Call<'_>, kernel: [usize; 2], image: &[usize]) -> Result<Window, Reject> {
+    let size = |axis: usize| *image.get(axis).unwrap_or(&1);
     // Signals have a width of 1; only they may have one size where images have two.
-    let is_line = image.get(3) == Some(&1);
-    let pair = |name: &str| -> Result<[usize; 2], Reject> {
-        let Some(list) = call.attributes.ints(name)? else { return Ok([1, 1]) };
-        let sizes: Option<Vec<usize>> = list.iter().map(|&v| usize::try_from(v).ok().filter(|&v| v > 0)).collect();
-        match sizes.as_deref() {
-            Some(&[height, width]) => Ok([height, width]),
-            Some(&[height]) if is_line => Ok([height, 1]),
-            _ => Err(Reject::Invalid(format!("{name} are {list:?}"))),
-        }
-    };
-    let (strides, dilations) = (pair("strides")?, pair("dilations")?);
-    let pads = match call.attributes.string("auto_pad", "NOTSET")? {
-        "NOTSET" => explicit_pads(call, is_line)?,
-        "VALID" => [0; 4],
-        same @ ("SAME_UPPER" | "SAME_LOWER") => {
-            let mut pads = [0; 4];
-            for axis in 0..2 {
-                let size = *image.get(axis + 2).unwrap_or(&1);
-                let extent = (kernel[axis].max(1) - 1).saturating_mul(dilations[axis]).saturating_add(1);
-                let covered = (size.div_ceil(strides[axis]) - 1).saturating_mul(strides[axis]).saturating_add(extent);
-                let total = covered.saturating_sub(size);
-                let before = if same == "SAME_UPPER" { total / 2 } else { total.div_ceil(2) };
-                (pads[axis], pads[axis + 2]) = (before, total - before);
-            }
-            pads
-        }
-        other => return Err(Reject::Invalid(format!("auto_pad is {other}"))),
-    };
-    Ok(Window { kernel, strides, dilations, pads })
+    let axes = if size(3) == 1 { &[1, 2][..] } else { &[2] };
+    let [rows, columns] = along(call, kernel, [size(2), size(3)], axes)?;
+    Ok(Window {
+        kernel,
+        strides: [rows.stride, columns.stride],
+        dilations: [rows.dilation, columns.dilation],
+        pads: [rows.before, columns.before, rows.after, columns.after],
+    })
 }
 
-fn explicit_pads(call: &Call<'_>, is_line: bool) -> Result<[usize; 4], Reject> {
-    let Some(list) = call.attributes.ints("pads")? else { return Ok([0; 4]) };
-    let sizes: Option<Vec<usize>> = list.iter().map(|&v| usize::try_from(v).ok()).collect();
-    match sizes.as_deref() {
-        Some(&[top, left, bottom, right]) => Ok([top, left, bottom, right]),
-        Some(&[before, after]) if is_line => Ok([before, 0, after, 0]),
-        Some(_) => Err(Reject::Invalid(format!("pads are {list:?}"))),
-        None => Err(unsupported(format!("negative pads {list:?}"), "pads of zero or more")),
+/// A window along one axis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Along {
+    pub(super) kernel: usize,
+    pub(super) stride: usize,
+    pub(super) dilation: usize,
+    /// Padding.
+    pub(super) before: usize,
+    pub(super) after: usize,
+}
+
+impl Along {
+    /// Number of outputs, `None` where the window is larger than the padded input.
+    pub(super) fn outputs(&self, size: usize) -> Option<usize> {
+        let extent = self.kernel.checked_sub(1)?.checked_mul(self.dilation)?.checked_add(1)?;
+        let padded = size.checked_add(self.before)?.checked_add(self.after)?;
+        Some(padded.checked_sub(extent)?.checked_div(self.stride)? + 1)
     }
+
+    /// The input index under a tap, `None` in the padding.
+    pub(super) fn index(&self, output: usize, tap: usize, size: usize) -> Option<usize> {
+        (output * self.stride + tap * self.dilation).checked_sub(self.before).filter(|&i| i < size)
+    }
+}
+
+/// The window attributes along each axis of these sizes; the attributes may be given for as many axes as `given` lists, the
+/// first ones.
+pub(super) fn along<const N: usize>(
+    call: &Call<'_>,
+    kernel: [usize; N],
+    sizes: [usize; N],
+    given: &[usize],
+) -> Result<[Along; N], Reject> {
+    let list = |name: &str, parts: usize, default: usize| -> Result<Vec<usize>, Reject> {
+        let Some(list) = call.attributes.ints(name)? else { return Ok(vec![default; parts * N]) };
+        let values: Option<Vec<usize>> = list.iter().map(|&v| usize::try_from(v).ok()).collect();
+        let Some(values) = values else {
+            return Err(unsupported(format!("{name} are {list:?}"), format!("{name} of {default} or more")));
+        };
+        let axes = values.len() / parts;
+        if !given.contains(&axes) || values.len() % parts != 0 || values.iter().any(|&v| v < default) {
+            return Err(Reject::Invalid(format!("{name} are {list:?}")));
+        }
+        // Axes that are left out come last in each part.
+        Ok(values.chunks(axes).flat_map(|part| [part, &vec![default; N - axes]].concat()).collect())
+    };
+    let (strides, dilations) = (list("strides", 1, 1)?, list("dilations", 1, 1)?);
+    let auto_pad = call.attributes.string("auto_pad", "NOTSET")?;
+    let pads = match auto_pad {
+        "NOTSET" => list("pads", 2, 0)?,
+        "VALID" | "SAME_UPPER" | "SAME_LOWER" => vec![0; 2 * N],
+        other => return Err(Reject::Invalid(format!("auto_pad is {other}"))),
+    };
+    let mut windows = [Along::default(); N];
+    for (axis, window) in windows.iter_mut().enumerate() {
+        let (kernel, stride, dilation) = (kernel[axis], strides[axis], dilations[axis]);
+        let (mut before, mut after) = (pads[axis], pads[axis + N]);
+        if auto_pad.starts_with("SAME") {
+            let extent = (kernel.max(1) - 1).saturating_mul(dilation).saturating_add(1);
+            let covered = (sizes[axis].div_ceil(stride).max(1) - 1).saturating_mul(stride).saturating_add(extent);
+            let total = covered.saturating_sub(sizes[axis]);
+            before = if auto_pad == "SAME_UPPER" { total / 2 } else { total.div_ceil(2) };
+            after = total - before;
+        }
+        *window = Along { kernel, stride, dilation, before, after };
+    }
+    Ok(windows)
 }

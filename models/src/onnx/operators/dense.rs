@@ -27,25 +27,45 @@ pub(super) fn gemm(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId
 }
 
 pub(super) fn matmul(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
-    let (input, weight) = match (call.operand(0), call.operand(1)) {
-        (Some(Operand::Value(input)), Some(Operand::Constant(weight))) => (input, weight),
+    let (input, weight, constant_first) = match (call.operand(0), call.operand(1)) {
+        (Some(Operand::Value(input)), Some(Operand::Constant(weight))) => (input, weight, false),
+        (Some(Operand::Constant(weight)), Some(Operand::Value(input))) => (input, weight, true),
         _ => {
             return Err(unsupported("it does not multiply a computed tensor by a constant", "x · W with a constant W"));
         }
     };
-    let weight = matrix(weight, false)?;
+    // W · x is the transpose of xᵀ · Wᵀ.
+    let weight = matrix(weight, constant_first)?;
     let bias = vec![0.0; weight.shape[0]];
-    Ok(vec![builder.emit(call, Operator::Dense { weight, bias }, &[input])?])
+    let dense = Operator::Dense { weight, bias };
+    if !constant_first {
+        return Ok(vec![builder.emit(call, dense, &[input])?]);
+    }
+    let rank = builder.shape(input).len();
+    if rank < 3 {
+        return Err(unsupported("a constant matrix times a vector", "x · W with a constant W"));
+    }
+    let mut permutation: Vec<usize> = (0..rank).collect();
+    permutation.swap(rank - 1, rank - 2);
+    let turn = Operator::Transpose { permutation };
+    let turned = builder.emit(call, turn.clone(), &[input])?;
+    let product = builder.emit(call, dense, &[turned])?;
+    Ok(vec![builder.emit(call, turn, &[product])?])
 }
 
 /// A constant matrix as `[outputs, inputs]`.
 fn matrix(constant: &Constant, transposed: bool) -> Result<Tensor, Reject> {
-    let &[rows, columns] = constant.shape.as_slice() else {
+    let leading = constant.shape.len().saturating_sub(2);
+    let (ones, matrix) = constant.shape.split_at(leading);
+    let &[rows, columns] = matrix else {
         return Err(unsupported(
             format!("a constant of shape {:?} as a matrix", constant.shape),
             "a matrix of two axes",
         ));
     };
+    if ones.iter().any(|&size| size != 1) {
+        return Err(unsupported(format!("constants of shape {:?}, one a batch item", constant.shape), "one matrix"));
+    }
     let data = constant.weights()?;
     if transposed {
         return Ok(Tensor { shape: vec![rows, columns], data });

@@ -1,6 +1,7 @@
 //! Sums of tensors, arithmetic with constants, and bounds.
 
-use super::{Builder, Call, Operand, Reject, unsupported};
+use super::{Builder, Call, Handler, Operand, Reject, unsupported};
+use crate::function::Function;
 use crate::graph::{Operator, ValueId};
 use crate::onnx::constant::Constant;
 use crate::shape::broadcast;
@@ -31,10 +32,29 @@ pub(super) fn multiply(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
 
 /// Any number of summands.
 pub(super) fn sum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
-    let mut total = call.value(0)?;
-    for index in 1..call.operands.len() {
-        let inputs = aligned(builder, call, [total, call.value(index)?])?;
-        total = builder.emit(call, Operator::Add, &inputs)?;
+    joined(builder, call, add)
+}
+
+/// The mean of any number of tensors.
+pub(super) fn mean(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let total = joined(builder, call, add)?;
+    let share = Function::Linear { scale: 1.0 / call.operands.len() as f32, offset: 0.0 };
+    Ok(vec![builder.emit(call, Operator::Function(share), &total)?])
+}
+
+/// Any number of inputs, two at a time.
+fn joined(builder: &mut Builder, call: &Call<'_>, two: Handler) -> Result<Vec<ValueId>, Reject> {
+    // What is computed comes first, so that there are never two constants.
+    let (values, constants): (Vec<_>, Vec<_>) =
+        call.operands.iter().flatten().copied().partition(|o| matches!(o, Operand::Value(_)));
+    let mut operands = values.into_iter().chain(constants);
+    let Some(Operand::Value(mut total)) = operands.next() else {
+        return Err(Reject::Invalid("no input is computed".into()));
+    };
+    for operand in operands {
+        let operands = [Some(Operand::Value(total)), Some(operand)];
+        let inner = Call { operands: &operands, ..*call };
+        total = two(builder, &inner)?[0];
     }
     Ok(vec![total])
 }
@@ -66,9 +86,19 @@ fn aligned(builder: &mut Builder, call: &Call<'_>, inputs: [ValueId; 2]) -> Resu
 }
 
 pub(super) fn divide(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let values = call.operands.iter().flatten();
+    if values.into_iter().any(|o| matches!(o, Operand::Value(value) if builder.is_fed(*value))) {
+        return Err(unsupported("it divides whole numbers, and rounds", "division of real numbers: a Cast before"));
+    }
+    let reciprocal = Operator::Function(Function::Reciprocal);
+    if let Some([dividend, divisor]) = both_computed(builder, call)? {
+        let factor = builder.emit(call, reciprocal, &[divisor])?;
+        return Ok(vec![builder.emit(call, Operator::Multiply, &[dividend, factor])?]);
+    }
     let (value, constant, constant_first) = with_constant(call)?;
     if constant_first {
-        return Err(unsupported("it divides a constant by a computed tensor", "division by a constant"));
+        let factor = builder.emit(call, reciprocal, &[value])?;
+        return per_channel(builder, call, factor, constant, |c| (c, 0.0));
     }
     if constant.floats().contains(&0.0) {
         return Err(Reject::Invalid("division by zero".into()));
@@ -108,13 +138,15 @@ fn per_channel(
         (Some(lead), Some(axis)) => lead + axis,
         _ => 1,
     };
-    // Channels are the axis 1 of the graph's affine functions.
-    let mut swap: Vec<usize> = (0..rank).collect();
-    if rank > 1 {
-        swap.swap(1, axis);
-    }
-    let transpose = Operator::Transpose { permutation: swap };
-    let swapped = if axis == 1 { value } else { builder.emit(call, transpose.clone(), &[value])? };
+    // Channels are the axis 1 of the graph's affine functions; the other axes keep their order, as they do where images have
+    // their channels last.
+    let forth: Vec<usize> = match axis {
+        1 => (0..rank).collect(),
+        _ => [0, axis].into_iter().chain((1..rank).filter(|&a| a != axis)).collect(),
+    };
+    let back: Vec<usize> = (0..rank).filter_map(|a| forth.iter().position(|&from| from == a)).collect();
+    let forth = Operator::Transpose { permutation: forth };
+    let swapped = if axis == 1 { value } else { builder.emit(call, forth, &[value])? };
     let elements = match axis {
         1 => per_channel_numbers(builder, value, constant)?,
         _ if constant.elements.len() == builder.shape(value)[axis] => constant.weights()?,
@@ -123,7 +155,7 @@ fn per_channel(
     let (scale, offset) = elements.into_iter().map(numbers).unzip();
     let mut output = builder.emit(call, Operator::Affine { scale, offset }, &[swapped])?;
     if axis != 1 {
-        output = builder.emit(call, transpose, &[output])?;
+        output = builder.emit(call, Operator::Transpose { permutation: back }, &[output])?;
     }
     Ok(vec![output])
 }
@@ -153,23 +185,59 @@ pub(super) fn per_channel_numbers(builder: &Builder, value: ValueId, constant: &
     }
 }
 
-/// The larger of a tensor and a number.
+/// The larger of two computed tensors of one shape: `a + max(b − a, 0)`.
+pub(super) fn larger(builder: &mut Builder, call: &Call<'_>, [a, b]: [ValueId; 2]) -> Result<ValueId, Reject> {
+    let difference = builder.emit(call, Operator::Subtract, &[b, a])?;
+    let excess = builder.emit(call, Operator::Clamp { min: 0.0, max: f32::INFINITY }, &[difference])?;
+    builder.emit(call, Operator::Add, &[a, excess])
+}
+
+/// The smaller of two computed tensors of one shape: `a − max(a − b, 0)`.
+fn smaller(builder: &mut Builder, call: &Call<'_>, [a, b]: [ValueId; 2]) -> Result<ValueId, Reject> {
+    let difference = builder.emit(call, Operator::Subtract, &[a, b])?;
+    let excess = builder.emit(call, Operator::Clamp { min: 0.0, max: f32::INFINITY }, &[difference])?;
+    builder.emit(call, Operator::Subtract, &[a, excess])
+}
+
+/// The largest of any number of tensors.
 pub(super) fn maximum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
-    let (value, bound) = with_number(call)?;
-    Ok(vec![builder.emit(call, Operator::Clamp { min: bound, max: f32::INFINITY }, &[value])?])
+    joined(builder, call, |builder, call| {
+        let above = [0.0, f32::INFINITY];
+        bounded(builder, call, larger, |bound| [bound, f32::INFINITY], above)
+    })
 }
 
-/// The smaller of a tensor and a number.
+/// The smallest of any number of tensors.
 pub(super) fn minimum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
-    let (value, bound) = with_number(call)?;
-    Ok(vec![builder.emit(call, Operator::Clamp { min: f32::NEG_INFINITY, max: bound }, &[value])?])
+    joined(builder, call, |builder, call| {
+        let below = [f32::NEG_INFINITY, 0.0];
+        bounded(builder, call, smaller, |bound| [f32::NEG_INFINITY, bound], below)
+    })
 }
 
-fn with_number(call: &Call<'_>) -> Result<(ValueId, f32), Reject> {
+/// A bound of a tensor: computed too, or one number, or a number a channel, which is taken away before the bound at zero and
+/// added again.
+fn bounded(
+    builder: &mut Builder,
+    call: &Call<'_>,
+    computed: fn(&mut Builder, &Call<'_>, [ValueId; 2]) -> Result<ValueId, Reject>,
+    by_number: fn(f32) -> [f32; 2],
+    [min, max]: [f32; 2],
+) -> Result<Vec<ValueId>, Reject> {
+    if let Some(inputs) = both_computed(builder, call)? {
+        return Ok(vec![computed(builder, call, inputs)?]);
+    }
     let (value, constant, _) = with_constant(call)?;
-    match constant.scalar().filter(|bound| !bound.is_nan()) {
-        Some(bound) if call.operands.len() == 2 => Ok((value, bound)),
-        _ => Err(unsupported(format!("a constant of shape {:?}", constant.shape), "a tensor and one number")),
+    match constant.scalar() {
+        Some(bound) if !bound.is_nan() => {
+            let [min, max] = by_number(bound);
+            Ok(vec![builder.emit(call, Operator::Clamp { min, max }, &[value])?])
+        }
+        _ => {
+            let centred = per_channel(builder, call, value, constant, |c| (1.0, -c))?;
+            let bounded = builder.emit(call, Operator::Clamp { min, max }, &centred)?;
+            per_channel(builder, call, bounded, constant, |c| (1.0, c))
+        }
     }
 }
 

@@ -38,6 +38,77 @@ pub(super) fn absolute(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
     emit(builder, call, Function::Absolute)
 }
 
+pub(super) fn logarithm(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    emit(builder, call, Function::Logarithm)
+}
+
+pub(super) fn reciprocal(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    emit(builder, call, Function::Reciprocal)
+}
+
+pub(super) fn floor(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    emit(builder, call, Function::Floor)
+}
+
+pub(super) fn ceil(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    emit(builder, call, Function::Ceil)
+}
+
+pub(super) fn round(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    emit(builder, call, Function::Round)
+}
+
+/// `x / (1 + |x|)`.
+pub(super) fn softsign(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let denominator = Function::Absolute.then(Function::Linear { scale: 1.0, offset: 1.0 });
+    emit(builder, call, Function::TimesInput(Box::new(denominator.then(Function::Reciprocal))))
+}
+
+/// `x · sigmoid(alpha · x)`.
+pub(super) fn swish(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let alpha = number(call, "alpha", 1.0)?;
+    let gate = if alpha == 1.0 {
+        Function::Sigmoid
+    } else {
+        Function::Linear { scale: alpha, offset: 0.0 }.then(Function::Sigmoid)
+    };
+    emit(builder, call, Function::TimesInput(Box::new(gate)))
+}
+
+/// `x` where it is larger than a threshold, else 0.
+pub(super) fn thresholded_relu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let threshold = number(call, "alpha", 1.0)?;
+    emit(builder, call, Function::TimesInput(Box::new(Function::Step { threshold })))
+}
+
+/// `max(x, 0) + min(alpha · (e^(x / alpha) − 1), 0)`: an ELU of `x / alpha`, times `alpha`.
+pub(super) fn celu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let alpha = number(call, "alpha", 1.0)?;
+    let linear = |scale: f32| Function::Linear { scale, offset: 0.0 };
+    emit(builder, call, linear(1.0 / alpha).then(Function::Elu { alpha: 1.0 }).then(linear(alpha)))
+}
+
+/// A power with a constant exponent.
+pub(super) fn power(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let exponent = call.constant(1)?;
+    let Some(exponent) = exponent.scalar().filter(|e| e.is_finite()) else {
+        return Err(unsupported(format!("exponents of shape {:?}", exponent.shape), "one exponent"));
+    };
+    if exponent == 1.0 {
+        return Ok(vec![call.value(0)?]);
+    }
+    let function = if exponent == 2.0 {
+        Function::square()
+    } else if exponent == 0.5 {
+        Function::SquareRoot
+    } else if exponent == -1.0 {
+        Function::Reciprocal
+    } else {
+        Function::Power { exponent }
+    };
+    emit(builder, call, function)
+}
+
 pub(super) fn softplus(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
     emit(builder, call, Function::Softplus)
 }

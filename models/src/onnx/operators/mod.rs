@@ -7,9 +7,11 @@ mod functions;
 mod normalization;
 mod parts;
 mod pooling;
+mod qlinear;
 mod quantization;
 mod shape;
 mod upsampling;
+mod volumes;
 
 use tract_onnx::pb::tensor_proto::DataType;
 
@@ -28,6 +30,9 @@ const TABLE: &[(&str, Handler)] = &[
     ("AveragePool", pooling::average),
     ("BatchNormalization", normalization::batch),
     ("Cast", shape::cast),
+    ("CastLike", shape::cast_like),
+    ("Ceil", functions::ceil),
+    ("Celu", functions::celu),
     ("Clip", elementwise::clip),
     ("Concat", parts::concat),
     ("Conv", convolution::convolution),
@@ -35,50 +40,80 @@ const TABLE: &[(&str, Handler)] = &[
     ("DepthToSpace", upsampling::depth_to_space),
     ("DequantizeLinear", quantization::dequantize),
     ("Div", elementwise::divide),
-    ("Dropout", shape::identity),
+    ("Dropout", shape::dropout),
     ("Elu", functions::elu),
     ("Erf", functions::erf),
     ("Exp", functions::exponential),
+    ("Expand", shape::expand),
     ("Flatten", shape::flatten),
+    ("Floor", functions::floor),
     ("Gelu", functions::gelu),
     ("Gemm", dense::gemm),
     ("GlobalAveragePool", pooling::global_average),
     ("GlobalMaxPool", pooling::global_max),
     ("Greater", functions::greater),
+    ("GroupNormalization", normalization::group),
     ("HardSigmoid", functions::hard_sigmoid),
     ("HardSwish", functions::hard_swish),
     ("Identity", shape::identity),
+    ("InstanceNormalization", normalization::instance),
+    ("LayerNormalization", normalization::layer),
     ("LeakyRelu", functions::leaky_relu),
     ("Less", functions::less),
+    ("Log", functions::logarithm),
     ("LogSoftmax", normalization::log_softmax),
     ("MatMul", dense::matmul),
     ("Max", elementwise::maximum),
     ("MaxPool", pooling::max),
+    ("Mean", elementwise::mean),
     ("Min", elementwise::minimum),
     ("Mish", functions::mish),
     ("Mul", elementwise::multiply),
     ("Neg", elementwise::negate),
     ("PRelu", functions::parametric_relu),
     ("Pad", parts::pad),
+    ("Pow", functions::power),
+    ("QLinearConv", qlinear::convolution),
+    ("QLinearMatMul", qlinear::matmul),
     ("QuantizeLinear", quantization::quantize),
+    ("Reciprocal", functions::reciprocal),
+    ("ReduceMax", pooling::reduce_max),
     ("ReduceMean", pooling::reduce_mean),
+    ("ReduceSum", pooling::reduce_sum),
     ("Relu", elementwise::relu),
     ("Reshape", shape::reshape),
     ("Resize", upsampling::resize),
+    ("Round", functions::round),
     ("Selu", functions::selu),
     ("Sigmoid", functions::sigmoid),
     ("Slice", parts::slice),
     ("Softmax", normalization::softmax),
     ("Softplus", functions::softplus),
+    ("Softsign", functions::softsign),
+    ("SpaceToDepth", upsampling::space_to_depth),
     ("Split", parts::split),
     ("Sqrt", functions::square_root),
     ("Squeeze", shape::squeeze),
     ("Sub", elementwise::subtract),
     ("Sum", elementwise::sum),
+    ("Swish", functions::swish),
     ("Tanh", functions::tanh),
+    ("ThresholdedRelu", functions::thresholded_relu),
+    ("Tile", shape::tile),
     ("Transpose", shape::transpose),
     ("Unsqueeze", shape::unsqueeze),
     ("Upsample", upsampling::resize),
+    ("com.microsoft.DequantizeLinear", quantization::dequantize),
+    ("com.microsoft.QGemm", qlinear::gemm),
+    ("com.microsoft.QLinearAdd", qlinear::add),
+    ("com.microsoft.QLinearAveragePool", qlinear::average_pool),
+    ("com.microsoft.QLinearConcat", qlinear::concat),
+    ("com.microsoft.QLinearGlobalAveragePool", qlinear::global_average),
+    ("com.microsoft.QLinearLeakyRelu", qlinear::leaky_relu),
+    ("com.microsoft.QLinearMul", qlinear::multiply),
+    ("com.microsoft.QLinearSigmoid", qlinear::sigmoid),
+    ("com.microsoft.QLinearSoftmax", qlinear::softmax),
+    ("com.microsoft.QuantizeLinear", quantization::quantize),
 ];
 
 /// Names of the operators that are understood, beside those that are folded when all their inputs are constant.
@@ -92,18 +127,25 @@ pub(super) fn find(operator: &str) -> Option<Handler> {
 
 /// The rejection of an operator that is not in the table.
 pub(super) fn unknown(operator: &str) -> Reject {
-    let nearest = match operator {
-        "QLinearConv" | "QLinearMatMul" | "QLinearAdd" => "QuantizeLinear and DequantizeLinear around float operators",
-        "LayerNormalization" | "InstanceNormalization" | "GroupNormalization" => "BatchNormalization",
-        _ => "",
+    let (reason, nearest) = match operator {
+        "ConvInteger" | "MatMulInteger" | "DynamicQuantizeLinear" => (
+            "its scales are found while the model runs",
+            "scales found before: QLinearConv, QLinearMatMul, or QuantizeLinear and DequantizeLinear around float operators",
+        ),
+        _ => ("this operator is not supported", ""),
     };
-    unsupported("this operator is not supported", nearest)
+    unsupported(reason, nearest)
 }
 
 /// Whether a graph input of this type can be fed: floats, and integers that stand for real numbers.
 pub(super) fn is_input_type(datatype: DataType) -> bool {
     use DataType::{Bfloat16, Double, Float, Float16, Int8, Int32, Int64, Uint8, Undefined};
     matches!(datatype, Float | Float16 | Bfloat16 | Double | Int8 | Uint8 | Int32 | Int64 | Undefined)
+}
+
+/// Whether elements of this type are codes of a quantized model or numbers as they are.
+pub(super) fn is_integer(datatype: DataType) -> bool {
+    matches!(datatype, DataType::Int8 | DataType::Uint8 | DataType::Int32 | DataType::Int64)
 }
 
 /// Why a handler does not take a node.
@@ -195,11 +237,45 @@ impl<'a> Call<'a> {
 /// The graph under construction.
 pub(super) struct Builder {
     pub(super) graph: Graph,
+    /// Graph inputs that hold integers.
+    pub(super) integers: Vec<ValueId>,
 }
 
 impl Builder {
     pub(super) fn new(graph: Graph) -> Self {
-        Self { graph }
+        Self { graph, integers: vec![] }
+    }
+
+    /// Whether a value's elements are integers that came from outside, moved at most.
+    pub(super) fn is_fed(&self, value: ValueId) -> bool {
+        self.integers.contains(&self.origin(value))
+    }
+
+    /// Scale and zero point of a value whose elements were quantized and moved at most since.
+    pub(super) fn quantization(&self, value: ValueId) -> Option<(f32, i8)> {
+        let node = self.graph.producer(self.origin(value))?;
+        match self.graph.nodes.get(node)?.operator {
+            Operator::Quantize { scale, zero_point } => Some((scale, zero_point)),
+            _ => None,
+        }
+    }
+
+    /// The value that an element comes from before it was moved.
+    fn origin(&self, value: ValueId) -> ValueId {
+        let mut at = value;
+        while let Some(node) = self.graph.producer(at).and_then(|n| self.graph.nodes.get(n)) {
+            match node.operator {
+                Operator::Transpose { .. }
+                | Operator::Reshape
+                | Operator::Slice { .. }
+                | Operator::Pad { .. }
+                | Operator::Concat { .. }
+                | Operator::MaxPool { .. }
+                | Operator::Upsample { .. } => at = node.inputs[0],
+                _ => break,
+            }
+        }
+        at
     }
 
     pub(super) fn shape(&self, value: ValueId) -> &[usize] {

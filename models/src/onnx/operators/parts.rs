@@ -1,6 +1,7 @@
 //! Operators that join tensors, cut them and pad them.
 
 use super::convolution::{as_image, like};
+use super::quantization::real_of_code;
 use super::{Builder, Call, Operand, Reject, unsupported};
 use crate::graph::{Operator, Tensor, ValueId, Window};
 use crate::onnx::fold::axis;
@@ -112,34 +113,41 @@ pub(super) fn pad(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>
     let rank = builder.shape(value).len();
     let mode = call.attributes.string("mode", "constant")?;
     let constant = match call.operand(2) {
-        Some(Operand::Constant(c)) => {
-            c.scalar().ok_or_else(|| Reject::Invalid("constant_value is not one number".into()))?
-        }
+        Some(Operand::Constant(c)) => match real_of_code(builder, value, c) {
+            Some(real) => real,
+            None => c.scalar().ok_or_else(|| Reject::Invalid("constant_value is not one number".into()))?,
+        },
         _ => call.attributes.float("value")?.unwrap_or(0.0),
     };
-    if mode != "constant" || constant != 0.0 {
-        return Err(unsupported(format!("mode {mode} with {constant}"), "constant padding with zero"));
+    if mode != "constant" || !constant.is_finite() {
+        return Err(unsupported(format!("mode {mode} with {constant}"), "constant padding"));
     }
     let Some(list) = call.list("pads", 1)? else { return Err(Reject::Invalid("pads are missing".into())) };
     let axes = match call.list("axes", 3)? {
         Some(axes) => axes.iter().map(|&a| axis(a, rank)).collect::<Result<Vec<_>, _>>()?,
         None => (0..rank).collect(),
     };
-    let sizes: Option<Vec<usize>> = list.iter().map(|&v| usize::try_from(v).ok()).collect();
-    let Some(sizes) = sizes else {
-        return Err(unsupported(format!("negative pads {list:?}"), "pads of zero or more"));
-    };
-    if sizes.len() != 2 * axes.len() {
-        return Err(Reject::Invalid(format!("{} pads for {} axes", sizes.len(), axes.len())));
+    if list.len() != 2 * axes.len() {
+        return Err(Reject::Invalid(format!("{} pads for {} axes", list.len(), axes.len())));
     }
     let mut pads = [0; 4];
     for (index, &axis) in axes.iter().enumerate() {
-        let (before, after) = (sizes[index], sizes[index + axes.len()]);
+        let (first, last) = (list[index], list[index + axes.len()]);
+        // Negative padding takes away.
+        let taken = [first, last].map(|pad| usize::try_from(pad.saturating_neg()).unwrap_or(0));
+        let size = builder.shape(value)[axis];
+        let end = size.checked_sub(taken[1]).filter(|&end| end > taken[0]);
+        let Some(end) = end else { return Err(Reject::Invalid(format!("pads {list:?} leave nothing of axis {axis}"))) };
+        value = cut(builder, call, value, Cut { axis, start: taken[0], end, step: 1 })?;
+        let [before, after] = [first, last].map(|pad| usize::try_from(pad).unwrap_or(0));
         match axis {
             _ if (before, after) == (0, 0) => {}
-            1 => value = builder.emit(call, Operator::Pad { axis, before, after }, &[value])?,
+            1 if constant == 0.0 => value = builder.emit(call, Operator::Pad { axis, before, after }, &[value])?,
             2 | 3 => (pads[axis - 2], pads[axis]) = (before, after),
-            _ => return Err(unsupported(format!("padding of axis {axis}"), "padding of channels, rows or columns")),
+            _ => {
+                let reason = format!("padding of axis {axis} with {constant}");
+                return Err(unsupported(reason, "padding of rows or columns, or of channels with zero"));
+            }
         }
     }
     if pads == [0; 4] {
@@ -147,7 +155,12 @@ pub(super) fn pad(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>
     }
     let image = as_image(builder, call, value)?;
     let window = Window { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads };
-    let operator = depthwise(builder.shape(image)[1], window, |_, _| true);
+    let mut operator = depthwise(builder.shape(image)[1], window, |_, _| true);
+    if let Operator::Convolution { pad_value, groups, .. } = &mut operator
+        && constant != 0.0
+    {
+        *pad_value = Some(vec![constant; *groups]);
+    }
     let output = builder.emit(call, operator, &[image])?;
     Ok(vec![like(builder, call, output, value)?])
 }

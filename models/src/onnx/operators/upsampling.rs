@@ -4,6 +4,10 @@ use super::convolution::{as_image, like, window};
 use super::{Builder, Call, Operand, Reject, unsupported};
 use crate::graph::{Operator, PixelSource, Tensor, ValueId, Window};
 use crate::onnx::fold::axis;
+use crate::shape::elements;
+
+/// Most weights of a convolution that another operator becomes.
+const MAX_WEIGHTS: usize = 1 << 24;
 
 pub(super) fn depth_to_space(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
     let factor = usize::try_from(call.attributes.int("blocksize", 0)?).map_err(|_| "negative blocksize".to_string())?;
@@ -13,6 +17,28 @@ pub(super) fn depth_to_space(builder: &mut Builder, call: &Call<'_>) -> Result<V
         other => return Err(Reject::Invalid(format!("mode is {other}"))),
     };
     Ok(vec![builder.emit(call, Operator::Upsample { factor, source }, &[call.value(0)?])?])
+}
+
+/// Blocks of pixels become channels: a convolution whose kernels keep one pixel each.
+pub(super) fn space_to_depth(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let input = call.value(0)?;
+    let block = usize::try_from(call.attributes.int("blocksize", 0)?).unwrap_or(0);
+    let channels = builder.shape(input).get(1).copied().unwrap_or(0);
+    let depth_first = match call.attributes.string("mode", "DCR")? {
+        "DCR" => true,
+        "CRD" => false,
+        other => return Err(Reject::Invalid(format!("mode is {other}"))),
+    };
+    let source = |output: usize, area: usize| {
+        if depth_first { (output % channels, output / channels) } else { (output / area, output % area) }
+    };
+    let Some(area) = block.checked_mul(block).filter(|&area| area > 0 && area <= MAX_WEIGHTS) else {
+        return Err(Reject::Invalid(format!("blocksize is {block}")));
+    };
+    let sources: Vec<(usize, usize)> = (0..channels.saturating_mul(area)).map(|output| source(output, area)).collect();
+    let operator = Operator::pick(channels, block, &sources)
+        .ok_or_else(|| unsupported(format!("blocks of {block} with {channels} channels"), "smaller blocks"))?;
+    Ok(vec![builder.emit(call, operator, &[input])?])
 }
 
 /// Resize by a whole factor; the older Upsample has scales alone.
@@ -84,14 +110,17 @@ pub(super) fn transposed_convolution(builder: &mut Builder, call: &Call<'_>) -> 
     if inputs % groups != 0 || inputs != builder.shape(image)[1] {
         return Err(Reject::Invalid(format!("weight of shape {:?} in {groups} groups", weight.shape)));
     }
-    if call.attributes.string("auto_pad", "NOTSET")? != "NOTSET" {
-        return Err(unsupported("auto_pad", "explicit pads"));
-    }
-    let kernel = [height, width];
-    let Window { strides, dilations, pads, .. } = window(call, kernel, builder.shape(image))?;
-    if strides[0] != strides[1] || dilations != [1, 1] || call.attributes.has("output_shape") {
-        let form = format!("strides {strides:?}, dilations {dilations:?}, or an explicit output_shape");
-        return Err(unsupported(form, "one stride for rows and columns, no dilation"));
+    let Window { strides, dilations, mut pads, .. } = window(call, [height, width], builder.shape(image))?;
+    // A kernel with gaps is a larger one with zeros in them.
+    let extent = |size: usize, dilation: usize| size.checked_sub(1)?.checked_mul(dilation)?.checked_add(1);
+    let kernel = extent(height, dilations[0]).zip(extent(width, dilations[1]));
+    let Some(kernel) = kernel.map(|(rows, columns)| [rows, columns]) else {
+        return Err(Reject::Invalid(format!("kernel of {height} by {width}, dilations {dilations:?}")));
+    };
+    // A width of 1 that was added is not enlarged.
+    let line = builder.shape(input).len() == 3;
+    if strides[0] != strides[1] && !(line && strides == [1, 1]) {
+        return Err(unsupported(format!("strides {strides:?}"), "one stride for rows and columns"));
     }
     let list = call.attributes.ints("output_padding")?.unwrap_or(&[]);
     let extra: Option<Vec<usize>> = list.iter().map(|&v| usize::try_from(v).ok()).collect();
@@ -101,6 +130,31 @@ pub(super) fn transposed_convolution(builder: &mut Builder, call: &Call<'_>) -> 
         Some(&[rows]) if size[1] == 1 => [rows, 0],
         _ => return Err(Reject::Invalid(format!("output_padding is {list:?}"))),
     };
+    let wanted = match (call.attributes.ints("output_shape")?, call.attributes.string("auto_pad", "NOTSET")?) {
+        (Some(list), _) => {
+            let list: Option<Vec<usize>> = list.iter().map(|&v| usize::try_from(v).ok()).collect();
+            match list.as_deref() {
+                Some(&[.., rows, columns]) if !line => Some([rows, columns]),
+                Some(&[.., rows]) if line => Some([rows, 1]),
+                _ => return Err(Reject::Invalid(format!("output_shape is {list:?}"))),
+            }
+        }
+        (None, "SAME_UPPER" | "SAME_LOWER") => Some([0, 1].map(|axis| size[axis].saturating_mul(strides[axis]))),
+        _ => None,
+    };
+    if let Some(wanted) = wanted {
+        let upper = call.attributes.string("auto_pad", "NOTSET")? == "SAME_UPPER";
+        for axis in 0..2 {
+            let total = (size[axis] - 1).checked_mul(strides[axis]);
+            let total =
+                total.and_then(|t| t.checked_add(kernel[axis])?.checked_add(extra[axis])?.checked_sub(wanted[axis]));
+            let Some(total) = total else {
+                return Err(Reject::Invalid(format!("an output of {wanted:?} from {size:?}")));
+            };
+            let before = if upper { total / 2 } else { total - total / 2 };
+            (pads[axis], pads[axis + 2]) = (before, total - before);
+        }
+    }
     let factor = strides[0];
     let mut taps = [Taps::default(), Taps::default()];
     for axis in 0..2 {
@@ -109,10 +163,17 @@ pub(super) fn transposed_convolution(builder: &mut Builder, call: &Call<'_>) -> 
             .ok_or_else(|| unsupported(format!("pads {pads:?} with kernel {kernel:?}"), "an output of whole blocks"))?;
     }
     let [rows, columns] = &taps;
-    let block = factor * factor;
+    let block = factor.saturating_mul(factor);
     let group_inputs = inputs / groups;
     let data = weight.weights()?;
-    let mut folded = vec![0.0; groups * group_outputs * block * group_inputs * rows.count * columns.count];
+    let shape = [groups * group_outputs, block, group_inputs, rows.count, columns.count];
+    let Some(count) = elements(&shape).filter(|&n| n <= MAX_WEIGHTS) else {
+        return Err(unsupported(
+            format!("strides {strides:?} with a weight of shape {:?}", weight.shape),
+            "smaller strides",
+        ));
+    };
+    let mut folded = vec![0.0; count];
     for (at, slot) in folded.iter_mut().enumerate() {
         let (kx, rest) = (at % columns.count, at / columns.count);
         let (ky, rest) = (rest % rows.count, rest / rows.count);
@@ -120,7 +181,11 @@ pub(super) fn transposed_convolution(builder: &mut Builder, call: &Call<'_>) -> 
         let (dx, rest) = (rest % factor, rest / factor);
         let (dy, output) = (rest % factor, rest / factor);
         let (group, o) = (output / group_outputs, output % group_outputs);
-        if let (Some(y), Some(x)) = (rows.kernel_index(dy, ky), columns.kernel_index(dx, kx)) {
+        if let (Some(y), Some(x)) = (rows.kernel_index(dy, ky), columns.kernel_index(dx, kx))
+            && y % dilations[0] == 0
+            && x % dilations[1] == 0
+        {
+            let (y, x) = (y / dilations[0], x / dilations[1]);
             *slot = data[(((group * group_inputs + i) * group_outputs + o) * height + y) * width + x];
         }
     }
@@ -159,7 +224,8 @@ struct Taps {
 
 impl Taps {
     fn new(size: usize, kernel: usize, stride: usize, pad: usize, after: usize, extra: usize) -> Option<Self> {
-        let total = ((size - 1) * stride + kernel + extra).checked_sub(pad)?.checked_sub(after)?;
+        let spread = (size - 1).checked_mul(stride)?.checked_add(kernel)?.checked_add(extra)?;
+        let total = spread.checked_sub(pad)?.checked_sub(after)?;
         if total % stride != 0 || kernel == 0 {
             return None;
         }

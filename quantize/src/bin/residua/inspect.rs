@@ -4,7 +4,8 @@ use crate::common::failure::Failure;
 use crate::common::models::{is_plan, load_plan, read};
 use crate::common::output::{report, stream_text, table};
 use clap::Args;
-use residua_models::onnx::{Survey, UnsupportedNode, ValueSummary, survey};
+use residua_models::onnx::{Survey, UnsupportedNode, ValueSummary, import, survey};
+use residua_models::rewrite::to_fixed_point;
 use residua_quantize::aligned::AlignedBytes;
 use residua_quantize::inspect::{PlanReport, RegionReport};
 use serde::Serialize;
@@ -19,6 +20,9 @@ use std::path::PathBuf;
 pub struct Arguments {
     /// ONNX file or plan
     file: PathBuf,
+    /// List the rewrites that compiling the ONNX file would do, in order
+    #[arg(long)]
+    rewrites: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -35,6 +39,15 @@ struct Model {
     /// None where nodes are unsupported.
     macs: Option<u64>,
     unsupported: Vec<Unsupported>,
+    /// With `--rewrites`: what was done, in order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rewrites: Option<Vec<Rewrite>>,
+}
+
+#[derive(Serialize)]
+struct Rewrite {
+    rule: &'static str,
+    node: String,
 }
 
 #[derive(Serialize)]
@@ -67,7 +80,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         return report(arguments.json, &plan, || plan_text(&plan));
     }
     let survey = survey(&bytes).map_err(|error| Failure::from(error).about(arguments.file.display()))?;
-    let model = Model::from(survey);
+    let complete = survey.unsupported.is_empty();
+    let mut model = Model::from(survey);
+    if arguments.rewrites && complete {
+        let mut graph = import(&bytes).map_err(|error| Failure::from(error).about(arguments.file.display()))?;
+        let log = to_fixed_point(&mut graph).into_iter();
+        model.rewrites = Some(log.map(|done| Rewrite { rule: done.rule, node: done.node }).collect());
+    }
     report(arguments.json, &model, || model_text(&model))
 }
 
@@ -93,6 +112,7 @@ impl From<Survey> for Model {
             parameters: survey.parameters,
             macs: survey.macs,
             unsupported: survey.unsupported.into_iter().map(unsupported).collect(),
+            rewrites: None,
         }
     }
 }
@@ -123,6 +143,10 @@ fn model_text(model: &Model) -> String {
             let nearest = if n.nearest.is_empty() { String::new() } else { format!("; supported: {}", n.nearest) };
             out += &format!("  {} ({}){shape}: {}{nearest}\n", n.node, n.operator, n.reason);
         }
+    }
+    if let Some(rewrites) = &model.rewrites {
+        out += &format!("\n{} rewrites\n", rewrites.len());
+        out += &table(["rule", "node"], rewrites.iter().map(|r| [r.rule.to_string(), r.node.clone()]));
     }
     out
 }

@@ -1,37 +1,69 @@
 //! Arithmetic on constants: shape subgraphs that exporters leave behind, stored-as-integer weights, folded scalars.
 
+mod numbers;
+
 use super::attributes::Attributes;
 use super::constant::{Constant, Elements};
 use crate::shape::elements;
+use tract_onnx::pb::tensor_proto::DataType;
 
 /// Largest constant that folding makes, so that a small file cannot ask for a huge one.
 const MAX_FOLDED: usize = 1 << 24;
 
 /// Operators that [`fold`] knows.
 pub(super) const FOLDED: &[&str] = &[
+    "Abs",
     "Add",
+    "And",
     "Cast",
+    "CastLike",
+    "Ceil",
     "Concat",
     "Constant",
     "ConstantOfShape",
     "DequantizeLinear",
     "Div",
+    "Equal",
+    "Exp",
     "Expand",
     "Flatten",
+    "Floor",
     "Gather",
+    "Greater",
+    "GreaterOrEqual",
     "Identity",
+    "Less",
+    "LessOrEqual",
+    "Log",
+    "Max",
+    "Min",
+    "Mod",
     "Mul",
     "Neg",
+    "Not",
+    "Or",
+    "Pow",
+    "QuantizeLinear",
+    "Range",
     "Reciprocal",
+    "ReduceMax",
+    "ReduceMean",
+    "ReduceMin",
+    "ReduceProd",
+    "ReduceSum",
     "Reshape",
+    "Round",
     "Shape",
     "Size",
     "Slice",
     "Sqrt",
     "Squeeze",
     "Sub",
+    "Sum",
+    "Tile",
     "Transpose",
     "Unsqueeze",
+    "Where",
 ];
 
 /// Computes an operator whose inputs are all constant. `Ok(None)`: this operator or form is not known here.
@@ -46,6 +78,11 @@ pub(super) fn fold(
     };
     let optional = |index: usize| inputs.get(index).copied().flatten();
     let done = |shape: Vec<usize>, elements: Elements| Ok(Some(Constant::new(output, shape, elements)));
+    // Elements that are moved keep their type, which tells how the codes of quantized models are meant.
+    let moved = |shape: Vec<usize>, elements: Elements| {
+        let datatype = input(0)?.datatype;
+        Ok(Some(Constant { datatype, ..Constant::new(output, shape, elements) }))
+    };
     // Attribute form (older operator sets) or input form of a list of integers.
     let list = |name: &str, index: usize| -> Result<Option<Vec<i64>>, String> {
         match (attributes.ints(name)?, optional(index)) {
@@ -55,7 +92,7 @@ pub(super) fn fold(
         }
     };
     match operator {
-        "Identity" => done(input(0)?.shape.clone(), input(0)?.elements.clone()),
+        "Identity" => moved(input(0)?.shape.clone(), input(0)?.elements.clone()),
         "Cast" => {
             let x = input(0)?;
             // TensorProto.DataType: floating types, integer types, bool.
@@ -76,18 +113,73 @@ pub(super) fn fold(
             done(vec![part.len()], Elements::Integer(part))
         }
         "Size" => done(vec![], Elements::Integer(vec![input(0)?.elements.len() as i64])),
-        "Neg" | "Sqrt" | "Reciprocal" => {
-            let x = input(0)?;
-            let elements = match (&x.elements, operator) {
-                (Elements::Integer(v), "Neg") => Elements::Integer(v.iter().map(|i| i.wrapping_neg()).collect()),
-                (Elements::Float(v), "Neg") => Elements::Float(v.iter().map(|f| -f).collect()),
-                (Elements::Float(v), "Sqrt") => Elements::Float(v.iter().map(|f| f.sqrt()).collect()),
-                (Elements::Float(v), "Reciprocal") => Elements::Float(v.iter().map(|f| f.recip()).collect()),
-                _ => return Ok(None),
+        "CastLike" => {
+            let (x, like) = (input(0)?, input(1)?);
+            let elements = match (&x.elements, &like.elements) {
+                (_, Elements::Float(_)) => Elements::Float(x.floats()),
+                (Elements::Integer(v), Elements::Integer(_)) => Elements::Integer(v.clone()),
+                (Elements::Float(v), Elements::Integer(_)) => Elements::Integer(v.iter().map(|&f| f as i64).collect()),
             };
-            done(x.shape.clone(), elements)
+            Ok(Some(Constant { datatype: like.datatype, ..Constant::new(output, x.shape.clone(), elements) }))
         }
-        "Add" | "Sub" | "Mul" | "Div" => Ok(Some(binary(operator, input(0)?, input(1)?, output)?)),
+        "Abs" | "Ceil" | "Exp" | "Floor" | "Log" | "Neg" | "Not" | "Reciprocal" | "Round" | "Sqrt" => {
+            let x = input(0)?;
+            match numbers::unary(operator, &x.elements) {
+                Some(elements) => done(x.shape.clone(), elements),
+                None => Ok(None),
+            }
+        }
+        "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Pow" | "Equal" | "Greater" | "GreaterOrEqual" | "Less"
+        | "LessOrEqual" | "And" | "Or" | "Max" | "Min" | "Sum" => {
+            let mut total = input(0)?.clone();
+            for index in 1..inputs.len() {
+                total = numbers::binary(operator, &total, input(index)?)?;
+            }
+            done(total.shape, total.elements)
+        }
+        "Where" => {
+            let [condition, yes, no] = [input(0)?, input(1)?, input(2)?];
+            let shape = broadcast(&broadcast(&condition.shape, &yes.shape)?, &no.shape)?;
+            let spread = |c: &Constant| pick(&c.elements, &shape, &broadcast_strides(&c.shape, shape.len()), 0);
+            let elements = numbers::select(&spread(condition)?, &spread(yes)?, &spread(no)?);
+            done(shape, elements.ok_or("alternatives of different types")?)
+        }
+        "Range" => {
+            let elements = numbers::range(&input(0)?.elements, &input(1)?.elements, &input(2)?.elements, MAX_FOLDED)?;
+            done(vec![elements.len()], elements)
+        }
+        "ReduceMax" | "ReduceMean" | "ReduceMin" | "ReduceProd" | "ReduceSum" => {
+            let x = input(0)?;
+            let axes = match list("axes", 1)? {
+                Some(axes) if !axes.is_empty() => {
+                    axes.iter().map(|&a| axis(a, x.shape.len())).collect::<Result<Vec<_>, _>>()?
+                }
+                _ if attributes.flag("noop_with_empty_axes", false)? => vec![],
+                _ => (0..x.shape.len()).collect(),
+            };
+            let kept: Vec<usize> = (0..x.shape.len()).filter(|a| !axes.contains(a)).collect();
+            // The axes that go come last, so that what is joined lies together.
+            let order: Vec<usize> = kept.iter().chain(&axes).copied().collect();
+            let (steps, shape) = (strides(&x.shape), order.iter().map(|&a| x.shape[a]).collect::<Vec<_>>());
+            let steps: Vec<usize> = order.iter().map(|&a| steps[a]).collect();
+            let together = pick(&x.elements, &shape, &steps, 0)?;
+            let count = axes.iter().map(|&a| x.shape[a]).product();
+            let Some(elements) = numbers::reduce(operator, &together, count) else { return Ok(None) };
+            let keep = attributes.flag("keepdims", true)?;
+            let size = |a: usize| if axes.contains(&a) { keep.then_some(1) } else { Some(x.shape[a]) };
+            done((0..x.shape.len()).filter_map(size).collect(), elements)
+        }
+        "Tile" => {
+            let (x, repeats) = (input(0)?, sizes(integers(input(1)?)?)?);
+            if repeats.len() != x.shape.len() {
+                return Err(format!("{} repeats of {:?}", repeats.len(), x.shape));
+            }
+            let shape: Vec<usize> = x.shape.iter().zip(&repeats).map(|(&d, &r)| d.saturating_mul(r)).collect();
+            let count = limited(&shape)?;
+            let (outer, inner) = (strides(&shape), strides(&x.shape));
+            let index = |at: usize| (0..shape.len()).map(|a| at / outer[a] % shape[a] % x.shape[a] * inner[a]).sum();
+            moved(shape.clone(), select(&x.elements, &(0..count).map(index).collect::<Vec<_>>())?)
+        }
         "DequantizeLinear" => {
             let axis = attributes.int("axis", 1)?;
             if attributes.int("block_size", 0)? != 0 {
@@ -95,6 +187,36 @@ pub(super) fn fold(
             }
             let (shape, values) = dequantize(input(0)?, input(1)?, optional(2), axis)?;
             done(shape, Elements::Float(values))
+        }
+        "QuantizeLinear" => {
+            let datatype = match (optional(2).and_then(|z| z.datatype), attributes.int("output_dtype", 0)?) {
+                (Some(datatype), _) => datatype,
+                (None, 0) => DataType::Uint8,
+                (None, code) => {
+                    i32::try_from(code).ok().and_then(|c| DataType::try_from(c).ok()).unwrap_or(DataType::Undefined)
+                }
+            };
+            let range = match datatype {
+                DataType::Int8 => -128..=127,
+                DataType::Uint8 => 0..=255,
+                _ => return Ok(None),
+            };
+            if attributes.int("block_size", 0)? != 0 {
+                return Ok(None);
+            }
+            let x = input(0)?;
+            let numbers = Scales::new(x, input(1)?, optional(2), attributes.int("axis", 1)?)?;
+            let code = |(i, value): (usize, f32)| {
+                let (scale, zero) = numbers.of(i);
+                // As the operator's definition: halves to even, a cast that saturates.
+                ((value / scale).round_ties_even() as i64).saturating_add(zero).clamp(*range.start(), *range.end())
+            };
+            let codes = x.floats().into_iter().enumerate().map(code).collect();
+            let codes = Constant {
+                datatype: Some(datatype),
+                ..Constant::new(output, x.shape.clone(), Elements::Integer(codes))
+            };
+            Ok(Some(codes))
         }
         "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => {
             let x = input(0)?;
@@ -107,22 +229,22 @@ pub(super) fn fold(
             if shape.iter().product::<usize>() != x.elements.len() {
                 return Err(format!("{:?} cannot become {shape:?}", x.shape));
             }
-            done(shape, x.elements.clone())
+            moved(shape, x.elements.clone())
         }
         "Transpose" => {
             let x = input(0)?;
             let permutation = permutation(attributes.ints("perm")?, x.shape.len())?;
             let shape: Vec<usize> = permutation.iter().map(|&a| x.shape[a]).collect();
             let strides = strides(&x.shape);
-            let moved: Vec<usize> = permutation.iter().map(|&a| strides[a]).collect();
-            done(shape.clone(), pick(&x.elements, &shape, &moved, 0)?)
+            let steps: Vec<usize> = permutation.iter().map(|&a| strides[a]).collect();
+            moved(shape.clone(), pick(&x.elements, &shape, &steps, 0)?)
         }
         "Expand" => {
             let x = input(0)?;
             let target: Vec<usize> = sizes(integers(input(1)?)?)?;
             let shape = broadcast(&x.shape, &target)?;
-            let moved = broadcast_strides(&x.shape, shape.len());
-            done(shape.clone(), pick(&x.elements, &shape, &moved, 0)?)
+            let steps = broadcast_strides(&x.shape, shape.len());
+            moved(shape.clone(), pick(&x.elements, &shape, &steps, 0)?)
         }
         "ConstantOfShape" => {
             let shape = sizes(integers(input(0)?)?)?;
@@ -155,7 +277,7 @@ pub(super) fn fold(
                     from.extend((0..inner).map(|i| (o * size + index) * inner + i));
                 }
             }
-            done(shape, select(&x.elements, &from)?)
+            moved(shape, select(&x.elements, &from)?)
         }
         "Slice" => {
             slice(input(0)?, &list("starts", 1)?, &list("ends", 2)?, &list("axes", 3)?, optional(4), output).map(Some)
@@ -165,75 +287,55 @@ pub(super) fn fold(
 }
 
 /// `(x - zero_point) * scale`, per tensor or along one axis.
-fn dequantize(
+pub(super) fn dequantize(
     x: &Constant,
     scale: &Constant,
     zero_point: Option<&Constant>,
     wanted_axis: i64,
 ) -> Result<(Vec<usize>, Vec<f32>), String> {
-    let scales = scale.floats();
-    let zeros = match zero_point {
-        Some(z) => integers(z)?.to_vec(),
-        None => vec![0; scales.len()],
+    let numbers = Scales::new(x, scale, zero_point, wanted_axis)?;
+    let real = |(i, &code): (usize, &i64)| {
+        let (scale, zero) = numbers.of(i);
+        code.wrapping_sub(zero) as f32 * scale
     };
-    if scales.is_empty() || zeros.len() != scales.len() {
-        return Err(format!("{} scales with {} zero points", scales.len(), zeros.len()));
-    }
-    let (channels, inner) = if scales.len() == 1 {
-        (1, 1)
-    } else {
-        let axis = axis(wanted_axis, x.shape.len())?;
-        if x.shape[axis] != scales.len() {
-            return Err(format!("{} scales along axis {axis} of {:?}", scales.len(), x.shape));
-        }
-        (scales.len(), x.shape[axis + 1..].iter().product::<usize>().max(1))
-    };
-    let values = integers(x)?
-        .iter()
-        .enumerate()
-        .map(|(i, &q)| {
-            let c = i / inner % channels;
-            q.wrapping_sub(zeros[c]) as f32 * scales[c]
-        })
-        .collect();
-    Ok((x.shape.clone(), values))
+    Ok((x.shape.clone(), integers(x)?.iter().enumerate().map(real).collect()))
 }
 
-fn binary(operator: &str, a: &Constant, b: &Constant, output: &str) -> Result<Constant, String> {
-    let shape = broadcast(&a.shape, &b.shape)?;
-    let a_all = pick(&a.elements, &shape, &broadcast_strides(&a.shape, shape.len()), 0)?;
-    let b_all = pick(&b.elements, &shape, &broadcast_strides(&b.shape, shape.len()), 0)?;
-    let elements = match (a_all, b_all) {
-        (Elements::Integer(a), Elements::Integer(b)) => {
-            if operator == "Div" && b.contains(&0) {
-                return Err("division of constants by zero".into());
-            }
-            Elements::Integer(
-                a.iter()
-                    .zip(&b)
-                    .map(|(&a, &b)| match operator {
-                        "Add" => a.wrapping_add(b),
-                        "Sub" => a.wrapping_sub(b),
-                        "Mul" => a.wrapping_mul(b),
-                        _ => a.wrapping_div(b),
-                    })
-                    .collect(),
-            )
+/// Scales and zero points of a tensor: one, or one an index of an axis.
+struct Scales {
+    scales: Vec<f32>,
+    zeros: Vec<i64>,
+    /// Elements behind one index of the axis.
+    inner: usize,
+}
+
+impl Scales {
+    fn new(x: &Constant, scale: &Constant, zero: Option<&Constant>, wanted_axis: i64) -> Result<Self, String> {
+        let scales = scale.floats();
+        let zeros = match zero {
+            Some(z) => integers(z)?.to_vec(),
+            None => vec![0; scales.len()],
+        };
+        if scales.is_empty() || zeros.len() != scales.len() {
+            return Err(format!("{} scales with {} zero points", scales.len(), zeros.len()));
         }
-        (Elements::Float(a), Elements::Float(b)) => Elements::Float(
-            a.iter()
-                .zip(&b)
-                .map(|(&a, &b)| match operator {
-                    "Add" => a + b,
-                    "Sub" => a - b,
-                    "Mul" => a * b,
-                    _ => a / b,
-                })
-                .collect(),
-        ),
-        _ => return Err("operands of different types".into()),
-    };
-    Ok(Constant::new(output, shape, elements))
+        let inner = if scales.len() == 1 {
+            1
+        } else {
+            let axis = axis(wanted_axis, x.shape.len())?;
+            if x.shape[axis] != scales.len() {
+                return Err(format!("{} scales along axis {axis} of {:?}", scales.len(), x.shape));
+            }
+            x.shape[axis + 1..].iter().product::<usize>().max(1)
+        };
+        Ok(Self { scales, zeros, inner })
+    }
+
+    /// Scale and zero point of an element.
+    fn of(&self, element: usize) -> (f32, i64) {
+        let index = element / self.inner % self.scales.len();
+        (self.scales[index], self.zeros[index])
+    }
 }
 
 fn concat(inputs: &[Option<&Constant>], wanted_axis: i64, output: &str) -> Result<Constant, String> {
