@@ -208,7 +208,8 @@ impl Observed {
     pub fn statistics(&self, method: Method) -> Statistics {
         let mean = |sum: &f64| (sum / self.pixels.max(1) as f64) as f32;
         let means = self.sums.iter().map(mean).map(|m| if m.is_finite() { m } else { 0.0 }).collect();
-        Statistics { range: self.histogram.range(method), means }
+        let [range, extremes] = [method, Method::MinMax].map(|method| self.histogram.range(method));
+        Statistics { range, extremes, means, ..Statistics::default() }
     }
 }
 

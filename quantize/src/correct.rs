@@ -68,11 +68,11 @@ fn mean_error(
         .par_iter()
         .map(|sample| {
             let expected = row_output.to_rows(&executor.run(&[sample])?[row_output.source.0]);
-            let quantized: Vec<i8> = row_input.to_rows(sample).iter().map(|&x| input.quantize(x)).collect();
+            let quantized = input.encode(row_input.to_rows(sample));
             let found = simulate::run_values(&plan, &quantized).map_err(|e| CompileError::Simulate(e.to_string()))?;
             let mut sums = vec![0.0; channels];
-            for (index, (&expected, &found)) in expected.iter().zip(&found[output]).enumerate() {
-                sums[index % channels] += f64::from(expected - value.dequantize(found));
+            for (index, (&expected, found)) in expected.iter().zip(value.decode(&found[output])).enumerate() {
+                sums[index % channels] += f64::from(expected - found);
             }
             Ok(sums)
         })

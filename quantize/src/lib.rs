@@ -21,6 +21,7 @@ pub mod pack;
 pub mod padding;
 pub mod page;
 pub mod ports;
+pub mod precision;
 pub mod qgraph;
 pub mod quantize;
 pub mod reference;

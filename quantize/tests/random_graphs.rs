@@ -7,7 +7,7 @@ mod streams;
 use proptest::prelude::*;
 use residua::engine::Engine;
 use residua::plan::format::{HeaderRecord, STRUCTURE_START};
-use residua::plan::{Checksum, Plan, PlanError, state_len};
+use residua::plan::{Checksum, Element, Plan, PlanError, state_len};
 use residua_harness::{HarnessError, Options, Target};
 use residua_models::function::Function;
 use residua_models::graph::{PixelSource, ValueId, Window};
@@ -261,9 +261,12 @@ fn random_graph(seed: u64, steps: usize) -> QGraph {
         let other = 1 + b.random.below(last - 1);
         b.graph.outputs.push(other);
     }
+    // None, some or all of the values are int16.
+    let wide = b.random.below(3);
     let ranges = (0..b.graph.values.len()).map(|_| {
         let low = -(b.random.below(40) as f32) / 10.0;
-        Statistics::from([low, low.abs() + 0.5])
+        let element = if b.random.below(2) < wide { Element::Int16 } else { Element::Int8 };
+        Statistics { element, ..Statistics::from([low, low.abs() + 0.5]) }
     });
     let statistics: Vec<Statistics> = ranges.collect();
     quantize(&b.graph, &statistics).unwrap()
@@ -388,6 +391,17 @@ proptest! {
                 engine.push_row(&row, |_, row| total += row.len() as u64).unwrap();
             }
         }
+    }
+
+    /// A value that is made int16 behind the back of the operators that read and write it.
+    #[test]
+    fn operators_refuse_types_that_they_do_not_take(seed in any::<u64>(), at in any::<prop::sample::Index>()) {
+        let mut graph = random_graph(seed, 3);
+        prop_assume!(graph.values.iter().all(|value| value.element == Element::Int8));
+        let value = at.index(graph.values.len());
+        (graph.values[value].element, graph.values[value].zero_point) = (Element::Int16, 0);
+        let refused = write(&graph, &schedule(&graph), &Extras::default()).unwrap_err();
+        prop_assert!(matches!(refused, PlanError::Element(_) | PlanError::Geometry(_)), "{refused}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use residua_quantize::budget::Budget;
 use residua_quantize::calibrate::Method;
 use residua_quantize::compile::{MAX_CALIBRATION, Model};
 use residua_quantize::inspect::{PlanReport, RegionReport};
+use residua_quantize::precision::Activations;
 use residua_quantize::quantize::Statistics;
 use residua_quantize::schedule::Objective;
 use residua_quantize::stream::Timing;
@@ -63,6 +64,9 @@ pub struct Arguments {
     /// model's window moves on
     #[arg(long)]
     stream: bool,
+    /// Bits of an activation: 8 or 16; 16 take more memory and time, and are for models to which 8 are too few
+    #[arg(long, value_name = "8|16", default_value = "8")]
+    activations: Activations,
     /// Bits of a weight
     #[arg(long, value_name = "8|4|2", default_value = "8", value_parser = ["8", "4", "2"])]
     weights: String,
@@ -126,7 +130,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
                 "the model is not quantized yet: inputs are needed, as --calibration DATA",
             ));
         }
-        _ => (model.calibrate(&[], arguments.method).map_err(|error| about(error.into()))?, 0),
+        _ => (model.calibrate(&[], arguments.method, arguments.activations).map_err(|error| about(error.into()))?, 0),
     };
     let budget = Budget {
         ram: arguments.ram,
@@ -188,7 +192,7 @@ fn calibrate(arguments: &Arguments, model: &mut Model, data: &Path) -> Result<(V
     let shape = model.graph.inputs.first().map_or(vec![], |&input| model.graph.value(input).shape.clone());
     let input = ModelInput { shape, front_end: model.front_end.clone() };
     let inputs = (0..data.len()).map(|index| input.values(data.item(index)?)).collect::<Result<Vec<_>, _>>()?;
-    let statistics = model.calibrate(&inputs, arguments.method)?;
+    let statistics = model.calibrate(&inputs, arguments.method, arguments.activations)?;
     spinner.finish_and_clear();
     Ok((statistics, inputs.len()))
 }
