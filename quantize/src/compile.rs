@@ -186,7 +186,7 @@ impl Model {
                 Ok(a)
             })?;
         let mut statistics: Vec<Statistics> = observed.iter().map(|o| o.statistics(method)).collect();
-        precision::choose(self, &mut statistics, activations);
+        precision::choose(self, &mut statistics, inputs, activations)?;
         correct_output(self, &statistics, inputs)?;
         Ok(statistics)
     }

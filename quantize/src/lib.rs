@@ -28,4 +28,5 @@ pub mod reference;
 pub mod schedule;
 pub mod simulate;
 pub mod stream;
+pub mod trial;
 pub mod write;

@@ -95,13 +95,11 @@ fn values(plan: &mut Plan<'_>) -> Result<(), PlanError> {
     let (mut input, mut output) = (None, None);
     for index in 0..plan.value_count() {
         let v = plan.value_in_place(index).ok_or(PlanError::Section)?;
-        let zero_point = match Element::of(v.element) {
-            Some(Element::Int8) => (-128..=127).contains(&v.zero_point),
-            Some(Element::Int16) => v.zero_point == 0,
-            None => false,
-        };
+        // int16 is symmetric.
+        let zero_point = v.zero_point == 0 || v.element == 0 && (-128..=127).contains(&v.zero_point);
         let sound = v.rows > 0
             && (1..=MAX_ROW).contains(&v.row_len())
+            && v.element <= 1
             && zero_point
             && v.first_segment <= v.last_segment
             && (index == 0) == (v.role == 1);
@@ -146,14 +144,11 @@ fn steps<'p>(plan: &Plan<'p>, map: &mut Map<'p>) -> Result<(), PlanError> {
         if step.output != index.saturating_add(1) || output.first_segment != step.segment {
             return Err(PlanError::Order(index));
         }
-        let values = [step.input, step.output].into_iter().chain(optional(step.second));
-        let wide = values.filter_map(|v| plan.value_in_place(v)).any(|v| v.element_type() != Element::Int8);
-        if wide && !Operator::takes_int16(step.operator) {
-            return Err(PlanError::Element(index));
-        }
+        let mut elements = output.element;
         let needs = Needs::of(plan, index)?;
         for input in [Some(step.input), optional(step.second)].into_iter().flatten() {
             let value = plan.value_in_place(input).filter(|_| input <= index).ok_or(PlanError::Order(index))?;
+            elements |= value.element;
             // A value that outlives the segment of its writer is kept whole; within it, the value wakes the step.
             let live = if value.first_segment == step.segment {
                 value.wake != NONE_16 && value.wake >= index
@@ -169,6 +164,9 @@ fn steps<'p>(plan: &Plan<'p>, map: &mut Map<'p>) -> Result<(), PlanError> {
             if !alone || rows < window {
                 return Err(PlanError::Ring(index));
             }
+        }
+        if elements != 0 && !Operator::takes_int16(step.operator) {
+            return Err(PlanError::Element(index));
         }
         map.transient(plan, index, needs.scratch_len).ok_or(PlanError::Transient(index))?;
     }

@@ -64,8 +64,9 @@ pub struct Arguments {
     /// model's window moves on
     #[arg(long)]
     stream: bool,
-    /// Bits of an activation: 8 or 16; 16 take more memory and time, and are for models to which 8 are too few
-    #[arg(long, value_name = "8|16", default_value = "8")]
+    /// Bits of an activation: 8, 16, or auto:DB for 16 only where they count most, as few as bring signal and error of the
+    /// output to that ratio on calibration inputs (auto: 40 dB). 16 take more memory and time
+    #[arg(long, value_name = "8|16|auto:DB", default_value = "8")]
     activations: Activations,
     /// Bits of a weight
     #[arg(long, value_name = "8|4|2", default_value = "8", value_parser = ["8", "4", "2"])]
@@ -109,6 +110,8 @@ struct Report {
     plan_bytes: usize,
     segments: usize,
     steps: usize,
+    /// Steps whose output is int16.
+    int16_steps: usize,
     /// Of one inference, or of one input row of a stream.
     macs: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -151,6 +154,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         plan_bytes: compiled.bytes.len(),
         segments: compiled.schedule.segment_count(),
         steps: plan.step_count().into(),
+        int16_steps: PlanReport::of(&plan).steps.iter().filter(|step| step.activation_bits == 16).count(),
         macs: PlanReport::of(&plan).macs,
         stream: compiled.timing,
         calibration_samples: samples,

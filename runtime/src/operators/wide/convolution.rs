@@ -98,6 +98,70 @@ impl<'p> WideConvolution<'p> {
         }
     }
 
+    /// Weights of an output channel.
+    fn kernel_len(&self) -> usize {
+        self.weights.len().checked_div(self.geometry.channels_out).unwrap_or(0).max(1)
+    }
+
+    /// Whether each channel has a kernel of its own: those of a block then have their inputs side by side.
+    fn is_depthwise(&self) -> bool {
+        self.inputs == 1 && self.outputs == 1
+    }
+
+    /// The sums of a block's output channels at column `x`; their inputs are those from channel `first` on.
+    #[inline(never)]
+    fn block(&self, window: &RowWindow<'_>, x: usize, weights: &[i8], first: usize) -> [i64; BLOCK] {
+        let g = &self.geometry;
+        let kernels = || weights.chunks_exact(self.kernel_len());
+        // Taps of a row whose inputs lie side by side.
+        let run = if self.inputs == g.channels_in && g.dilation[1] == 1 { g.kernel[1] } else { 1 };
+        let mut sums = [0i64; BLOCK];
+        for ky in 0..g.kernel[0] {
+            let row = window.tap(ky).map(|row| Elements::new(row, self.input.element));
+            let mut kx = 0usize;
+            while kx < g.kernel[1] {
+                let column = usize::try_from(g.column(x, kx)).ok();
+                let start = column.and_then(|column| column.checked_mul(g.channels_in)?.checked_add(first));
+                let elements = |len: usize| row.and_then(|row| row.run(start?, len));
+                let tap = ky.wrapping_mul(g.kernel[1]).wrapping_add(kx).wrapping_mul(self.inputs);
+                if self.is_depthwise() {
+                    self.add_channels(&mut sums, kernels(), tap, elements(kernels().len()), first);
+                    kx = kx.wrapping_add(1);
+                    continue;
+                }
+                let whole = if kx == 0 { elements(run.wrapping_mul(self.inputs)) } else { None };
+                let taps = if whole.is_some() { run } else { 1 };
+                let len = taps.wrapping_mul(self.inputs);
+                let elements = whole.or_else(|| elements(len));
+                for (sum, weights) in sums.iter_mut().zip(kernels()) {
+                    let weights = weights.get(tap..tap.wrapping_add(len)).unwrap_or(&[]);
+                    *sum = sum.wrapping_add(self.products(weights, elements, first));
+                }
+                kx = kx.wrapping_add(taps);
+            }
+        }
+        sums
+    }
+
+    /// Adds the products of a tap to the sums of channels from `first` on, each with a kernel of its own.
+    #[inline]
+    fn add_channels<'w>(
+        &self,
+        sums: &mut [i64],
+        kernels: impl Iterator<Item = &'w [i8]>,
+        tap: usize,
+        elements: Option<Elements<'_>>,
+        first: usize,
+    ) {
+        for (c, (sum, weights)) in sums.iter_mut().zip(kernels).enumerate() {
+            let padding = || self.padding.and_then(|padding| padding.get(first.wrapping_add(c)));
+            let value = elements.and_then(|elements| elements.get(c)).or_else(padding);
+            let weight = weights.get(tap).copied().unwrap_or(0);
+            let product = value.unwrap_or(self.input.zero_point).wrapping_mul(weight.into());
+            *sum = sum.wrapping_add(product.into());
+        }
+    }
+
     fn requantized(&self, channel: usize, sum: i64) -> i32 {
         let [bias, multiplier] = [self.biases, self.multipliers].map(|n| n.get(channel).copied().unwrap_or(0));
         self.requantizer.apply(sum.wrapping_add(bias.into()), multiplier.clamp(0, MAX_MULTIPLIER))
@@ -110,32 +174,17 @@ impl RowOperator for WideConvolution<'_> {
     }
 
     fn row(&self, window: &RowWindow<'_>, _scratch: &mut [u32], out: &mut [i8]) {
-        let g = &self.geometry;
-        let kernel = self.weights.len().checked_div(g.channels_out).unwrap_or(0);
+        let kernel = self.kernel_len();
+        let outputs = if self.is_depthwise() { self.geometry.channels_out } else { self.outputs };
         let mut out = self.requantizer.output(out);
         let mut index = 0usize;
-        for x in 0..g.columns_out as usize {
-            let groups = self.weights.chunks_exact(kernel.wrapping_mul(self.outputs).max(1));
+        for x in 0..self.geometry.columns_out as usize {
             let mut channel = 0usize;
-            for (group, weights) in groups.enumerate() {
-                let first = group.wrapping_mul(self.inputs);
-                for weights in weights.chunks(kernel.wrapping_mul(BLOCK).max(1)) {
-                    let mut sums = [0i64; BLOCK];
-                    let mut tap = 0usize;
-                    for ky in 0..g.kernel[0] {
-                        let row = window.tap(ky).map(|row| Elements::new(row, self.input.element));
-                        for kx in 0..g.kernel[1] {
-                            let column = usize::try_from(g.column(x, kx)).unwrap_or(usize::MAX);
-                            let start = column.checked_mul(g.channels_in).and_then(|c| c.checked_add(first));
-                            let elements = row.and_then(|row| row.run(start?, self.inputs));
-                            for (sum, weights) in sums.iter_mut().zip(weights.chunks_exact(kernel.max(1))) {
-                                let weights = weights.get(tap..tap.wrapping_add(self.inputs)).unwrap_or(&[]);
-                                *sum = sum.wrapping_add(self.products(weights, elements, first));
-                            }
-                            tap = tap.wrapping_add(self.inputs);
-                        }
-                    }
-                    for (sum, _) in sums.iter().zip(weights.chunks_exact(kernel.max(1))) {
+            for (group, weights) in self.weights.chunks_exact(kernel.wrapping_mul(outputs)).enumerate() {
+                for weights in weights.chunks(kernel.wrapping_mul(BLOCK)) {
+                    let first = if self.is_depthwise() { channel } else { group.wrapping_mul(self.inputs) };
+                    let sums = self.block(window, x, weights, first);
+                    for (sum, _) in sums.iter().zip(weights.chunks_exact(kernel)) {
                         out.set(index, self.requantized(channel, *sum));
                         (index, channel) = (index.wrapping_add(1), channel.wrapping_add(1));
                     }
