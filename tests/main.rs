@@ -4,6 +4,7 @@
 //! that need them say `skipped:` where it is absent. All others make what they need.
 
 mod accuracy;
+mod activations;
 mod bad_data;
 mod bad_onnx;
 mod bad_plan;

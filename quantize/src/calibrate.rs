@@ -105,6 +105,10 @@ impl Histogram {
 
     /// The chosen range `[min, max]`, which always holds zero; `[0, 0]` if nothing was seen.
     pub fn range(&self, method: Method) -> [f32; 2] {
+        self.range_with(method, [Tail::default(); 2])
+    }
+
+    fn range_with(&self, method: Method, tails: [Tail; 2]) -> [f32; 2] {
         if self.min > self.max {
             return [0.0, 0.0];
         }
@@ -112,7 +116,7 @@ impl Histogram {
         match method {
             Method::MinMax => exact,
             Method::Percentile(left_out) => self.percentile(left_out, exact),
-            Method::Mse => self.least_squares(exact),
+            Method::Mse => self.least_squares(exact, tails),
         }
     }
 
@@ -136,23 +140,28 @@ impl Histogram {
         [low.clamp(exact[0], 0.0), high.clamp(0.0, exact[1])]
     }
 
-    /// Shrinks either end, first both together, then each alone, as long as the error falls.
-    fn least_squares(&self, exact: [f32; 2]) -> [f32; 2] {
-        let mut best = (self.squared_error(exact), exact);
-        let mut consider = |low: f32, high: f32| {
-            let range = [exact[0] * low, exact[1] * high];
-            let error = self.squared_error(range);
-            if error < best.0 {
-                best = (error, range);
-            }
+    /// Moves both ends together, then each alone, to where the error is least; outwards too, since inputs to come may go
+    /// beyond those seen.
+    fn least_squares(&self, exact: [f32; 2], tails: [Tail; 2]) -> [f32; 2] {
+        let error = |range: [f32; 2]| {
+            let beyond = tails.iter().zip(range).map(|(tail, end)| tail.squared_error(end)).sum::<f64>();
+            self.squared_error(range) + beyond
         };
-        let steps = || (20..100).map(|i| i as f32 / 100.0);
-        steps().for_each(|f| consider(f, f));
+        let mut best = (error(exact), [1.0, 1.0]);
+        let mut consider = |factors: [f32; 2]| {
+            let error = error([exact[0] * factors[0], exact[1] * factors[1]]);
+            if error < best.0 {
+                best = (error, factors);
+            }
+            best.1
+        };
+        let steps = || (20..=200).map(|i| i as f32 / 100.0);
+        let [mut low, mut high] = steps().fold([1.0; 2], |_, f| consider([f, f]));
         if exact[0] < 0.0 && exact[1] > 0.0 {
-            steps().for_each(|f| consider(f, 1.0));
-            steps().for_each(|f| consider(1.0, f));
+            [low, high] = steps().fold([low, high], |_, f| consider([f, high]));
+            [low, high] = steps().fold([low, high], |_, f| consider([low, f]));
         }
-        best.1
+        [exact[0] * low, exact[1] * high]
     }
 
     /// Sum of squared differences between values and their int8 images.
@@ -172,10 +181,51 @@ impl Histogram {
     }
 }
 
+/// What inputs beyond those seen may add at one end of a range.
+///
+/// Of as many inputs again as were seen, one goes beyond the extreme of these (Good, "The population frequencies of species",
+/// 1953), by an excess that is distributed exponentially. The inputs' own extremes have a Gumbel distribution, whose scale is
+/// `√6 / π` times their standard deviation. The mean excess over the largest of them is that scale further out: where elements
+/// are distributed normally, the scale of the largest of `n` goes with `1 / √(2 ln n)` (Fisher and Tippett, 1928).
+#[derive(Clone, Copy, Debug, Default)]
+struct Tail {
+    /// Largest size seen.
+    extreme: f64,
+    /// Mean of what an input to come exceeds it by.
+    excess: f64,
+}
+
+impl Tail {
+    /// The tail of the extremes of each input, of so many elements; those of the lower end are negative.
+    fn of(extremes: impl Iterator<Item = f32> + Clone, elements: f64) -> Self {
+        let sizes = extremes.map(|x| f64::from(x).abs());
+        let count = sizes.clone().count().max(1) as f64;
+        let mean = sizes.clone().sum::<f64>() / count;
+        let variance = sizes.clone().map(|x| (x - mean).powi(2)).sum::<f64>() / count;
+        let elements = elements.max(2.0);
+        let further_out = (elements.ln() / (elements * count).ln()).sqrt();
+        let excess = further_out * (6.0 * variance).sqrt() / std::f64::consts::PI;
+        Self { extreme: sizes.fold(0.0, f64::max), excess }
+    }
+
+    /// Squared error that a range's end causes by cutting off what lies beyond.
+    fn squared_error(&self, end: f32) -> f64 {
+        let (end, excess) = (f64::from(end).abs(), self.excess);
+        if excess <= 0.0 {
+            return 0.0;
+        }
+        let inside = (self.extreme - end).max(0.0);
+        let beyond = (end - self.extreme).max(0.0);
+        inside * (inside + 2.0 * excess) + 2.0 * excess.powi(2) * (-beyond / excess).exp()
+    }
+}
+
 /// What a row value held over all inputs so far.
 #[derive(Clone, Debug)]
 pub struct Observed {
     histogram: Histogram,
+    /// Smallest and largest element of each input, and zero.
+    extremes: Vec<[f32; 2]>,
     /// Sum of each channel.
     sums: Vec<f64>,
     pixels: u64,
@@ -184,12 +234,14 @@ pub struct Observed {
 impl Observed {
     /// Nothing seen yet of a value with this number of channels.
     pub fn new(channels: usize) -> Self {
-        Self { histogram: Histogram::default(), sums: vec![0.0; channels], pixels: 0 }
+        Self { histogram: Histogram::default(), extremes: vec![], sums: vec![0.0; channels], pixels: 0 }
     }
 
     /// Adds a tensor, channels innermost.
     pub fn add(&mut self, elements: &[f32]) {
         self.histogram.extend(elements.iter().copied());
+        let finite = || elements.iter().copied().filter(|x| x.is_finite());
+        self.extremes.push([finite().fold(0.0, f32::min), finite().fold(0.0, f32::max)]);
         let pixels = elements.chunks_exact(self.sums.len().max(1));
         self.pixels += pixels.len() as u64;
         for pixel in pixels {
@@ -200,6 +252,7 @@ impl Observed {
     /// Adds what was seen elsewhere of the same value.
     pub fn merge(&mut self, other: Self) {
         self.histogram.merge(other.histogram);
+        self.extremes.extend(other.extremes);
         self.sums.iter_mut().zip(other.sums).for_each(|(a, b)| *a += b);
         self.pixels += other.pixels;
     }
@@ -208,7 +261,14 @@ impl Observed {
     pub fn statistics(&self, method: Method) -> Statistics {
         let mean = |sum: &f64| (sum / self.pixels.max(1) as f64) as f32;
         let means = self.sums.iter().map(mean).map(|m| if m.is_finite() { m } else { 0.0 }).collect();
-        Statistics { range: self.histogram.range(method), means }
+        // Sums of rounded numbers depend on their order, which that of the inputs is not.
+        let mut ends = [0, 1].map(|end| self.extremes.iter().map(|e| e[end]).collect::<Vec<_>>());
+        ends.iter_mut().for_each(|end| end.sort_unstable_by(f32::total_cmp));
+        let elements = self.pixels as f64 * self.sums.len() as f64 / self.extremes.len().max(1) as f64;
+        let tails = ends.map(|end| Tail::of(end.iter().copied(), elements));
+        let range = self.histogram.range_with(method, tails);
+        let extremes = self.histogram.range(Method::MinMax);
+        Statistics { range, extremes, means, ..Statistics::default() }
     }
 }
 
@@ -254,6 +314,27 @@ mod tests {
         assert!(high < 39.0, "{high}");
         let [_, high] = of(&values).range(Method::Percentile(1e-3));
         assert!((0.9..1.1).contains(&high), "{high}");
+    }
+
+    /// The range for inputs of `len` elements from −1 to a peak of each input's own.
+    fn range_of(len: usize, peaks: &[f32]) -> [f32; 2] {
+        let mut observed = Observed::new(1);
+        for &peak in peaks {
+            let elements: Vec<f32> = (0..len).map(|i| (i as f32 / len as f32) * 1.9 - 1.0).chain([peak]).collect();
+            observed.add(&elements);
+        }
+        observed.statistics(Method::Mse).range
+    }
+
+    #[test]
+    fn there_is_room_for_inputs_to_come_where_few_elements_vary() {
+        let peaks = [1.0, 1.4, 0.9, 1.1, 1.3, 1.0, 0.9, 1.2];
+        let [low, high] = range_of(8, &peaks);
+        assert!(high > 1.5 && (-1.01..=-0.97).contains(&low), "{low} {high}");
+        // All peaks alike: nothing says that there is more.
+        assert!((0.97..=1.01).contains(&range_of(8, &[1.0; 8])[1]));
+        // Among many elements, coarser steps for all of them cost more than one that is cut off.
+        assert!(range_of(100_000, &peaks)[1] < 1.45);
     }
 
     #[test]

@@ -112,7 +112,7 @@ pub fn compare(
             for (pair, energy) in pairs.iter().zip(&mut sums.energies) {
                 let row_value = &rows.values[pair.row_value];
                 let float = row_value.to_rows(&float[row_value.source.0]);
-                let integer: Vec<f32> = integer[pair.value].iter().map(|&q| pair.scale.dequantize(q)).collect();
+                let integer = pair.scale.decode(&integer[pair.value]);
                 add_energy(energy, &float, &integer);
                 if pair.value == usize::from(plan.output_value()) {
                     sums.pixels += pixels(row_value.shape, &float).count() as u64;
@@ -188,6 +188,7 @@ fn pairs(model: &Model, plan: &Plan<'_>) -> Result<Vec<Pair>, CompareError> {
             scale: QValue {
                 name: String::new(),
                 shape: rows.values[rows.nodes[node].output].shape,
+                element: value.element_type(),
                 scale: f32::from_bits(value.scale),
                 zero_point: value.zero_point as i8,
             },

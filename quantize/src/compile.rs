@@ -10,6 +10,7 @@ use crate::gate::gate;
 use crate::lower::{LowerError, RowGraph, RowOperator, lower};
 use crate::padding;
 use crate::ports;
+use crate::precision::{self, Activations};
 use crate::qgraph::QGraph;
 use crate::quantize::{QuantizeError, Statistics, quantize};
 use crate::schedule::Schedule;
@@ -49,6 +50,9 @@ pub enum CompileError {
     /// The quantized model cannot be run for comparison.
     #[error("the quantized model cannot be run: {0}")]
     Simulate(String),
+    /// A quantized model says types of its own.
+    #[error("the model is quantized: its activations keep the bits that it says; compile it without --activations")]
+    Quantized,
     /// Some values of a quantized model have no scale.
     #[error(
         "node `{0}`: the model is quantized, but says no scale for this node's output; put QuantizeLinear and DequantizeLinear behind it"
@@ -148,9 +152,18 @@ impl Model {
     /// model; its output is corrected with them ([`crate::correct`]).
     ///
     /// # Errors
-    /// There is no input, the float model cannot be run on one, or a layer has no integer form.
-    pub fn calibrate(&mut self, inputs: &[Vec<f32>], method: Method) -> Result<Vec<Statistics>, CompileError> {
+    /// There is no input, the float model cannot be run on one, a layer has no integer form, or 16 bits are asked for of a
+    /// model that is quantized.
+    pub fn calibrate(
+        &mut self,
+        inputs: &[Vec<f32>],
+        method: Method,
+        activations: Activations,
+    ) -> Result<Vec<Statistics>, CompileError> {
         if self.is_quantized() {
+            if activations != Activations::Int8 {
+                return Err(CompileError::Quantized);
+            }
             // Balancing and correction would only take the model away from what it says.
             return self.declared();
         }
@@ -173,7 +186,8 @@ impl Model {
                 a.iter_mut().zip(b).for_each(|(a, b)| a.merge(b));
                 Ok(a)
             })?;
-        let statistics: Vec<Statistics> = observed.iter().map(|o| o.statistics(method)).collect();
+        let mut statistics: Vec<Statistics> = observed.iter().map(|o| o.statistics(method)).collect();
+        precision::choose(self, &mut statistics, inputs, activations)?;
         correct_output(self, &statistics, inputs)?;
         Ok(statistics)
     }

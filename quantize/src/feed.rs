@@ -117,17 +117,18 @@ impl<'p> PlanModel<'p> {
         self.timing.as_ref()
     }
 
-    /// The int8 input of a stream for numbers of any number of rows, in row order.
+    /// The input of a stream, as bytes of rows, for numbers of any number of rows.
     ///
     /// # Errors
     /// The shape is none that the model declares, whatever the number of rows.
     pub fn stream(&self, array: Array) -> Result<Vec<i8>, DataError> {
-        let rows = array.values.len() / self.plan.input().row_len().max(1);
+        let [_, columns, channels] = self.input.value.shape;
+        let rows = array.values.len() / (columns * channels).max(1);
         let port = self.input.with_rows(rows);
         Ok(port.quantize(&arrange(array, &port.declared)?))
     }
 
-    /// The plan's int8 input for an item, in row order; of a stream plan, that for one window. Recordings go through the plan's own front end.
+    /// The plan's input for an item, as bytes of rows; of a stream plan, that for one window. Recordings go through the plan's own front end.
     ///
     /// # Errors
     /// The item does not match the plan.

@@ -49,6 +49,7 @@ impl Port {
         let value = QValue {
             name: key.into(),
             shape,
+            element: tensor.element,
             scale: f32::from_bits(tensor.scale_bits),
             zero_point: tensor.zero_point.clamp(-128, 127) as i8,
         };
@@ -103,14 +104,14 @@ impl Port {
         out
     }
 
-    /// Real numbers in declared order from int8 in row order.
+    /// Real numbers in declared order from the bytes of rows.
     pub fn dequantize(&self, rows: &[i8]) -> Vec<f32> {
-        self.from_rows(rows).into_iter().map(|q| self.value.dequantize(q)).collect()
+        self.from_rows(&self.value.decode(rows))
     }
 
-    /// int8 in row order from real numbers in declared order.
+    /// The bytes of rows from real numbers in declared order.
     pub fn quantize(&self, declared: &[f32]) -> Vec<i8> {
-        self.places().map(|place| self.value.quantize(declared[place])).collect()
+        self.value.encode(self.places().map(|place| declared[place]))
     }
 
     fn len(&self) -> usize {
@@ -160,6 +161,7 @@ fn parse(note: &str, sizes: [usize; 3]) -> Option<(Vec<usize>, [usize; 3])> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use residua::plan::Element;
 
     #[test]
     fn notes_are_read_back_and_nonsense_is_not() {
@@ -180,7 +182,7 @@ mod tests {
         let port = |declared: &[usize], shape: [usize; 3], strides| Port {
             declared: declared.to_vec(),
             strides,
-            value: QValue { name: String::new(), shape, scale: 1.0, zero_point: 0 },
+            value: QValue { name: String::new(), shape, element: Element::Int8, scale: 1.0, zero_point: 0 },
         };
         let longer = |declared, shape, strides| {
             let port = port(declared, shape, strides).with_rows(7);
@@ -200,7 +202,7 @@ mod tests {
         #[test]
         fn orders_invert_each_other(rows in 1usize..5, columns in 1usize..5, channels in 1usize..5, first in any::<bool>()) {
             let strides = if first { [columns, 1, rows * columns] } else { [columns * channels, channels, 1] };
-            let value = QValue { name: String::new(), shape: [rows, columns, channels], scale: 1.0, zero_point: 0 };
+            let value = QValue { name: String::new(), shape: [rows, columns, channels], element: Element::Int8, scale: 1.0, zero_point: 0 };
             let port = Port { declared: vec![], strides, value };
             let declared: Vec<f32> = (0..rows * columns * channels).map(|i| i as f32).collect();
             let quantized = port.quantize(&declared);

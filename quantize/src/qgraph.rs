@@ -1,6 +1,7 @@
 //! The quantized graph: integers only, nothing placed in memory yet.
 
 use residua::plan::format::StepRecord;
+use residua::plan::{Element, Elements};
 
 /// A quantized tensor.
 #[derive(Clone, Debug, PartialEq)]
@@ -9,26 +10,42 @@ pub struct QValue {
     pub name: String,
     /// Rows, columns, channels.
     pub shape: [usize; 3],
+    /// Type of the elements.
+    pub element: Element,
     /// real = scale · (q − zero point).
     pub scale: f32,
-    /// Zero point.
+    /// Zero point; 0 for int16.
     pub zero_point: i8,
 }
 
 impl QValue {
     /// Bytes of a row.
     pub fn row_len(&self) -> usize {
-        self.shape[1] * self.shape[2]
+        self.shape[1] * self.shape[2] * self.element.size()
     }
 
-    /// The nearest int8 to a real number.
-    pub fn quantize(&self, real: f32) -> i8 {
-        ((f64::from(real) / f64::from(self.scale)).round() + f64::from(self.zero_point)).clamp(-128.0, 127.0) as i8
+    /// The nearest element to a real number.
+    pub fn quantize(&self, real: f32) -> i32 {
+        let [min, max] = self.element.bounds().map(f64::from);
+        let q = (f64::from(real) / f64::from(self.scale)).round() + f64::from(self.zero_point);
+        q.clamp(min, max) as i32
     }
 
-    /// The real number behind an int8.
-    pub fn dequantize(&self, q: i8) -> f32 {
-        self.scale * (f32::from(q) - f32::from(self.zero_point))
+    /// The real number behind an element.
+    pub fn dequantize(&self, q: i32) -> f32 {
+        self.scale * (q - i32::from(self.zero_point)) as f32
+    }
+
+    /// The bytes of rows of real numbers.
+    pub fn encode(&self, reals: impl IntoIterator<Item = f32>) -> Vec<i8> {
+        // The bytes of an int8 are the low one alone.
+        let bytes = |q: i32| q.to_le_bytes().into_iter().take(self.element.size()).map(|byte| byte as i8);
+        reals.into_iter().flat_map(|real| bytes(self.quantize(real))).collect()
+    }
+
+    /// The real numbers behind the bytes of rows.
+    pub fn decode(&self, bytes: &[i8]) -> Vec<f32> {
+        Elements::new(bytes, self.element).iter().map(|q| self.dequantize(q)).collect()
     }
 }
 
@@ -39,7 +56,7 @@ pub struct Constants {
     pub weights: Vec<u8>,
     /// Per-channel numbers.
     pub channel_parameters: Vec<i32>,
-    /// Padding pixel.
+    /// Padding pixel, as bytes of the input's elements.
     pub padding: Vec<i8>,
 }
 

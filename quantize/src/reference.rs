@@ -1,6 +1,6 @@
 //! The oracle of the row engine: runs a plan tensor by tensor with the naive reference of each operator.
 
-use residua::plan::Plan;
+use residua::plan::{Plan, Tensor};
 
 /// Runs one input; every value, whole, in row order, as [`crate::simulate::run_values`] gives them.
 pub fn run_values(plan: &Plan<'_>, input: &[i8]) -> Vec<Vec<i8>> {
@@ -8,8 +8,7 @@ pub fn run_values(plan: &Plan<'_>, input: &[i8]) -> Vec<Vec<i8>> {
     values[usize::from(plan.input_value())] = input.to_vec();
     for index in 0..plan.step_count() {
         let (Some(step), Some(operator)) = (plan.step(index), plan.operator(index)) else { continue };
-        let geometry = operator.as_row_operator().geometry();
-        let mut out = vec![0; geometry.rows_out as usize * geometry.row_out()];
+        let mut out = vec![0; plan.value(step.output).map_or(0, |value| Tensor::from(value).len())];
         let second = values.get(usize::from(step.second)).map_or(&[][..], |v| v);
         operator.reference(&values[usize::from(step.input)], second, &mut out);
         values[usize::from(step.output)] = out;

@@ -72,7 +72,7 @@ fn layout(graph: &QGraph, schedule: &Schedule, extras: &Extras, output: u32, sum
             ring: schedule.rings[index],
             scale: value.scale.to_bits(),
             zero_point: value.zero_point.into(),
-            element: 0,
+            element: value.element.code(),
             role,
             first_segment,
             last_segment,

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use residua::engine::Engine;
 use residua::operators::has_epilogue;
 use residua::plan::format::{HeaderRecord, STRUCTURE_START};
-use residua::plan::{Checksum, Plan, PlanError, state_len};
+use residua::plan::{Checksum, Element, Plan, PlanError, state_len};
 use residua_harness::{HarnessError, Options, Target};
 use residua_models::function::Function;
 use residua_models::graph::{PixelSource, ValueId, Window};
@@ -217,11 +217,12 @@ impl Builder {
         self.node(RowOperator::Upsample { factor, source }, vec![input], window, shape)
     }
 
-    /// The graph with random ranges.
-    fn quantized(mut self) -> QGraph {
+    /// The graph with random ranges; `wide` of two values are int16.
+    fn quantized(mut self, wide: usize) -> QGraph {
         let ranges = (0..self.graph.values.len()).map(|_| {
             let low = -(self.random.below(40) as f32) / 10.0;
-            Statistics::from([low, low.abs() + 0.5])
+            let element = if self.random.below(2) < wide { Element::Int16 } else { Element::Int8 };
+            Statistics { element, ..Statistics::from([low, low.abs() + 0.5]) }
         });
         let statistics: Vec<Statistics> = ranges.collect();
         quantize(&self.graph, &statistics).unwrap()
@@ -270,6 +271,12 @@ impl Builder {
 
 /// A quantized graph of `steps` random steps, possibly ending in a dense layer and a softmax.
 fn random_graph(seed: u64, steps: usize) -> QGraph {
+    // None, some or all of the values are int16.
+    random_graph_of(seed, steps, seed as usize % 3)
+}
+
+/// The same with `wide` halves of the values int16.
+fn random_graph_of(seed: u64, steps: usize, wide: usize) -> QGraph {
     let mut b = Builder { random: Random(seed | 1), graph: RowGraph::default() };
     for _ in 0..8 {
         b.random.next();
@@ -292,7 +299,7 @@ fn random_graph(seed: u64, steps: usize) -> QGraph {
         let other = 1 + b.random.below(last - 1);
         b.graph.outputs.push(other);
     }
-    b.quantized()
+    b.quantized(wide)
 }
 
 /// The same graph with gates and residual adds in convolutions.
@@ -416,6 +423,16 @@ proptest! {
         }
     }
 
+    /// A value that is made int16 behind the back of the operators that read and write it.
+    #[test]
+    fn operators_refuse_types_that_they_do_not_take(seed in any::<u64>(), at in any::<prop::sample::Index>()) {
+        let mut graph = random_graph_of(seed, 3, 0);
+        let value = at.index(graph.values.len());
+        (graph.values[value].element, graph.values[value].zero_point) = (Element::Int16, 0);
+        let refused = write(&graph, &schedule(&graph), &Extras::default()).unwrap_err();
+        prop_assert!(matches!(refused, PlanError::Element(_) | PlanError::Geometry(_)), "{refused}");
+    }
+
     #[test]
     fn a_flipped_bit_is_noticed(seed in any::<u64>(), at in any::<prop::sample::Index>(), bit in 0u8..8) {
         let graph = random_graph(seed, 2);
@@ -434,7 +451,7 @@ fn convolutions_learn_of_their_gate() {
         let input = b.value([6, 5, 3]);
         let last = b.gated(input);
         b.graph.outputs = outputs.iter().map(|back| last - back).collect();
-        gate(b.quantized()).steps.iter().filter(|s| has_epilogue(s.record.operator) && s.inputs.len() == 2).count()
+        gate(b.quantized(0)).steps.iter().filter(|s| has_epilogue(s.record.operator) && s.inputs.len() == 2).count()
     };
     // Before the last value come the product, and before that the second convolution.
     assert_eq!([gated(&[0]), gated(&[0, 1]), gated(&[0, 2])], [2, 2, 0]);

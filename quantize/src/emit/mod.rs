@@ -61,10 +61,11 @@ pub fn emit(plan: &Plan<'_>, title: &str, runtime: Option<&Path>) -> Vec<File> {
 
 /// Puts in what is known of a tensor.
 fn fill(code: String, key: &str, tensor: &Tensor) -> String {
-    let Tensor { rows, columns, channels, zero_point, scale_bits } = tensor;
+    let Tensor { rows, columns, channels, element, zero_point, scale_bits } = tensor;
     [
         ("SHAPE", format!("[{rows}, {columns}, {channels}]")),
         ("SCALE", format!("{:?}", f32::from_bits(*scale_bits))),
+        ("BYTES", element.size().to_string()),
         ("ZERO_POINT", zero_point.to_string()),
     ]
     .into_iter()

@@ -119,7 +119,7 @@ pub(super) fn buffers(plan: &Plan<'_>, steps: &[StepReport]) -> Vec<BufferReport
     let rows_read = rows_read(plan);
     for ((index, reader), read) in (0..plan.value_count()).zip(last_readers(plan)).zip(rows_read) {
         let Some(value) = plan.value(index) else { continue };
-        let row = usize::from(value.columns) * usize::from(value.channels);
+        let row = value.row_len();
         let writer = index.checked_sub(1).and_then(|s| steps.get(usize::from(s))).map_or("input", |s| &s.name);
         let (head, ring) = (value.head != NONE, value.ring > 0);
         let [in_ring, in_head] = traffic::of_value(row, value.rows.into(), read, head, ring);

@@ -9,6 +9,7 @@ pub use memory::{BufferKind, BufferReport};
 pub use peak::{PeakReport, RegionReport};
 
 use crate::ports::{Port, provenance};
+use crate::qgraph::QValue;
 use crate::stream::Timing;
 use residua::operators::Operator;
 use residua::operators::geometry::Geometry;
@@ -71,6 +72,8 @@ pub struct PortReport {
     pub scale: f32,
     /// See `scale`.
     pub zero_point: i8,
+    /// Bits of an element.
+    pub bits: u8,
 }
 
 /// A step of a plan.
@@ -113,7 +116,7 @@ impl PlanReport {
                 operator: operator.name().into(),
                 macs: weights.saturating_mul(pixels),
                 weight_bits: if weights > 0 { 8 } else { 0 },
-                activation_bits: 8,
+                activation_bits: plan.value(step.output).map_or(0, |value| value.element_type().bits()),
                 constants_bytes: constants.get(usize::from(index)).copied().unwrap_or(0),
                 shape: [geometry.rows_out as usize, geometry.columns_out as usize, geometry.channels_out],
                 segment: step.segment,
@@ -155,7 +158,8 @@ impl PlanReport {
 
 impl From<Port> for PortReport {
     fn from(port: Port) -> Self {
-        Self { shape: port.declared, scale: port.value.scale, zero_point: port.value.zero_point }
+        let QValue { element, scale, zero_point, .. } = port.value;
+        Self { shape: port.declared, scale, zero_point, bits: element.bits() }
     }
 }
 
@@ -164,7 +168,7 @@ fn weights(operator: &Operator<'_>, geometry: &Geometry, groups: u16) -> u64 {
     let taps = geometry.kernel.iter().map(|&k| k as u64).product::<u64>();
     let (inputs, outputs) = (geometry.channels_in as u64, geometry.channels_out as u64);
     match operator {
-        Operator::Convolution(_) => taps * (inputs / u64::from(groups.max(1))) * outputs,
+        Operator::Convolution(_) | Operator::WideConvolution(_) => taps * (inputs / u64::from(groups.max(1))) * outputs,
         Operator::Depthwise(_) | Operator::Depthwise3(_) => taps * outputs,
         Operator::Pointwise(_) => inputs * outputs,
         Operator::Dense(_) => u64::from(geometry.rows_in) * u64::from(geometry.columns_in) * inputs * outputs,

@@ -60,7 +60,7 @@ pub(super) fn slide(step: &mut QStep, values: &[QValue], speeds: &[Speed]) -> Sp
     if step.sums > 0 && record.operator == code("Dense") {
         to_convolution(step, values);
     } else if step.sums > 0 && record.stride_rows < record.kernel_rows {
-        record.operator = code("AveragePool");
+        record.operator = code(if record.operator == code("MeanPool") { "AveragePool" } else { "WideAveragePool" });
         step.sums = 0;
     }
     let (rows, inputs) =

@@ -38,11 +38,11 @@ pub enum EngineError {
     },
     /// The arena does not start at a multiple of 16; see [`crate::arena::Aligned`].
     ArenaMisaligned,
-    /// A row, input or output has the wrong number of elements.
+    /// A row, input or output has the wrong number of bytes.
     Length {
-        /// Elements needed.
+        /// Bytes needed.
         needed: usize,
-        /// Elements given.
+        /// Bytes given.
         given: usize,
     },
     /// All rows of the input have been pushed; call [`Engine::reset`].
@@ -54,7 +54,7 @@ impl core::fmt::Display for EngineError {
         match self {
             Self::ArenaTooSmall { needed, given } => write!(f, "the arena has {given} bytes, the plan needs {needed}"),
             Self::ArenaMisaligned => write!(f, "the arena does not start at a multiple of 16 bytes"),
-            Self::Length { needed, given } => write!(f, "{given} elements given, {needed} needed"),
+            Self::Length { needed, given } => write!(f, "{given} bytes given, {needed} needed"),
             Self::InputEnded => write!(f, "all rows of the input have been pushed: reset the engine first"),
         }
     }
@@ -111,8 +111,9 @@ impl<'p, 'a> Engine<'p, 'a> {
         self.segment = 0;
     }
 
-    /// Pushes one row of input (`input().row_len()` elements, column by column, channels innermost) and runs every step
-    /// that can run then. `sink` gets index and elements of each row of the (first) output.
+    /// Pushes one row of input (`input().row_len()` bytes: elements column by column, channels
+    /// innermost, of two bytes where they are int16, low byte first) and runs every step
+    /// that can run then. `sink` gets index and bytes of each row of the (first) output.
     ///
     /// # Errors
     /// The row has the wrong length, or the input is complete already.
@@ -144,8 +145,8 @@ impl<'p, 'a> Engine<'p, 'a> {
         Ok(())
     }
 
-    /// Runs one whole input: rows one after another, `input().len()` elements. The (first) output is written whole to
-    /// `output`, `output().len()` elements.
+    /// Runs one whole input: rows one after another, `input().len()` bytes. The (first) output is written whole to
+    /// `output`, `output().len()` bytes.
     ///
     /// # Errors
     /// Input or output has the wrong length.
@@ -207,7 +208,7 @@ impl<'p, 'a> Engine<'p, 'a> {
     fn retire(&mut self, value: u16, row: Option<u32>) {
         let Some(value) = self.plan.value_in_place(value) else { return };
         let Some(slot) = row.and_then(|r| r.checked_rem(value.ring)) else { return };
-        let len = row_len(value);
+        let len = value.row_len();
         let base = self.plan.state_len();
         let to = (value.offset as usize).wrapping_add((slot as usize).wrapping_mul(len));
         let (below, above) = split_at(self.memory, to.saturating_sub(base));
@@ -295,7 +296,7 @@ impl<'p, 'a> Engine<'p, 'a> {
         let low_start = self.plan.state_len().wrapping_add(scratch_len);
         let start = slot_start(output, y);
         let (low, rest) = split_at(rest, start.saturating_sub(low_start));
-        let (out, high) = split_at(rest, row_len(output));
+        let (out, high) = split_at(rest, output.row_len());
         let arena = Around { low, low_start, high, high_start: start.wrapping_add(out.len()) };
         let geometry = operator.geometry();
         let window = RowWindow {
@@ -341,7 +342,7 @@ impl<'p, 'a> Engine<'p, 'a> {
         }
         let slot = slot_start(output, y);
         let (low, rest) = split_at(self.memory, slot.saturating_sub(base));
-        let (out, high) = split_at(rest, row_len(output));
+        let (out, high) = split_at(rest, output.row_len());
         let arena = Around { low, low_start: base, high, high_start: slot.wrapping_add(out.len()) };
         let sums = arena.bytes(start, operator.sums().wrapping_mul(4)).unwrap_or(&[]);
         let sums = bytemuck::try_cast_slice(sums).unwrap_or(&[]);
@@ -352,13 +353,9 @@ impl<'p, 'a> Engine<'p, 'a> {
     /// The place where row `r` of a value is written.
     fn slot(&mut self, value: &ValueRecord, r: u32) -> &mut [i8] {
         let (_, rest) = split_at(self.memory, slot_start(value, r).saturating_sub(self.plan.state_len()));
-        let (slot, _) = split_at(rest, row_len(value));
+        let (slot, _) = split_at(rest, value.row_len());
         bytemuck::must_cast_slice_mut(slot)
     }
-}
-
-fn row_len(value: &ValueRecord) -> usize {
-    usize::from(value.columns).wrapping_mul(value.channels.into())
 }
 
 /// Arena offset at which row `r` of a value is written.
@@ -367,7 +364,7 @@ fn slot_start(value: &ValueRecord, r: u32) -> usize {
         return value.head as usize;
     }
     let slot = r.checked_rem(value.ring).unwrap_or(0) as usize;
-    (value.offset as usize).wrapping_add(slot.wrapping_mul(row_len(value)))
+    (value.offset as usize).wrapping_add(slot.wrapping_mul(value.row_len()))
 }
 
 /// `split_at_mut` that gives all that is there rather than panic.

@@ -22,29 +22,37 @@ pub struct Bilinear {
 }
 
 /// Distance of the neighbour (−1 or 1) and the weights of own pixel and neighbour, in units of `1 / 2f`.
-fn weights(place: u32, factor: u32) -> (i64, i32, i32) {
+pub(super) fn weights(place: u32, factor: u32) -> (i64, i32, i32) {
     let offset = (place.wrapping_mul(2).wrapping_add(1) as i32).wrapping_sub(factor as i32);
     let neighbour = offset.wrapping_abs();
     let own = (factor.wrapping_mul(2) as i32).wrapping_sub(neighbour);
     (if offset < 0 { -1 } else { 1 }, own, neighbour)
 }
 
+/// Whether the shapes are those of an interpolation.
+pub(super) fn interpolates(g: &Geometry) -> bool {
+    let factor = g.upsampling;
+    g.kernel == [3, 3]
+        && g.stride == [1, 1]
+        && g.dilation == [1, 1]
+        && g.pad == [1, 1]
+        && factor <= MAX_FACTOR
+        && g.rows_in.checked_mul(factor) == Some(g.rows_out)
+        && g.columns_in.checked_mul(factor) == Some(g.columns_out)
+        && g.channels_out == g.channels_in
+}
+
+/// Column of the neighbour of column `x` in a direction, within the row.
+pub(super) fn beside(g: &Geometry, x: u32, direction: i64) -> usize {
+    let last = i64::from(g.columns_in).wrapping_sub(1);
+    i64::from(x).wrapping_add(direction).clamp(0, last.max(0)) as usize
+}
+
 impl Bilinear {
     /// An interpolation over the geometry's shapes: kernel 3×3, padding 1, upsampling by the factor. `None` where the shapes
     /// do not fit, or the multiplier is not positive.
     pub fn new(geometry: Geometry, zero_point: i32, multiplier: i32, requantizer: Requantizer) -> Option<Self> {
-        let g = &geometry;
-        let factor = g.upsampling;
-        let sound = g.kernel == [3, 3]
-            && g.stride == [1, 1]
-            && g.dilation == [1, 1]
-            && g.pad == [1, 1]
-            && factor <= MAX_FACTOR
-            && g.rows_in.checked_mul(factor) == Some(g.rows_out)
-            && g.columns_in.checked_mul(factor) == Some(g.columns_out)
-            && g.channels_out == g.channels_in
-            && multiplier > 0;
-        sound.then_some(Self { geometry, zero_point, multiplier, requantizer })
+        (interpolates(&geometry) && multiplier > 0).then_some(Self { geometry, zero_point, multiplier, requantizer })
     }
 
     #[inline(never)]
@@ -53,12 +61,6 @@ impl Bilinear {
         let geometry = context.geometry();
         let (zero_point, multiplier) = (context.input.zero_point.into(), context.step.first_parameter);
         Self::new(geometry, zero_point, multiplier, context.requantizer()?).ok_or(PlanError::Geometry(context.index))
-    }
-
-    /// Column of the neighbour of column `x` in a direction, within the row.
-    fn beside(&self, x: u32, direction: i64) -> usize {
-        let last = i64::from(self.geometry.columns_in).wrapping_sub(1);
-        i64::from(x).wrapping_add(direction).clamp(0, last.max(0)) as usize
     }
 }
 
@@ -80,7 +82,7 @@ impl RowOperator for Bilinear {
             let x = x as u32;
             let column = x.checked_div(factor).unwrap_or(0);
             let (direction, own_column, next_column) = weights(x.checked_rem(factor).unwrap_or(0), factor);
-            let beside = self.beside(column, direction);
+            let beside = beside(g, column, direction);
             let pixel = |row: &'_ [i8], x: usize, c: usize| {
                 i32::from(row.get(x.wrapping_mul(channels).wrapping_add(c)).copied().unwrap_or(0))
             };

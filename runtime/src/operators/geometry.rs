@@ -149,10 +149,26 @@ impl Geometry {
 
     /// Element `[y, x, c]` of a whole input tensor; `None` in the padding.
     pub fn element(&self, input: &[i8], y: i64, x: i64, c: usize) -> Option<i8> {
+        input.get(self.place(y, x, c)?).copied()
+    }
+
+    /// Place of element `[y, x, c]` in a whole input tensor; `None` in the padding.
+    pub fn place(&self, y: i64, x: i64, c: usize) -> Option<usize> {
         let y = usize::try_from(y).ok().filter(|&y| y < self.rows_in as usize)?;
         let x = usize::try_from(x).ok().filter(|&x| x < self.columns_in as usize)?;
         let row = y.checked_mul(self.row_in())?;
-        input.get(row.checked_add(x.checked_mul(self.channels_in)?)?.checked_add(c)?).copied()
+        row.checked_add(x.checked_mul(self.channels_in)?)?.checked_add(c)
+    }
+
+    /// Row, column and channel of an element of a whole output tensor.
+    pub fn output_place(&self, index: usize) -> (u32, usize, usize) {
+        let split = |index: usize, size: usize| {
+            let outer = index.checked_div(size).unwrap_or(0);
+            (outer, index.wrapping_sub(outer.wrapping_mul(size)))
+        };
+        let (pixel, c) = split(index, self.channels_out);
+        let (y, x) = split(pixel, self.columns_out as usize);
+        (y as u32, x, c)
     }
 
     /// Input row under tap `k` of output row `y`.

@@ -3,6 +3,9 @@
 //! The `operators!` table below is the only list of them: code in the plan, name, the crate's feature that links it,
 //! variant, whether the engine hands it a window of rows or lets it carry sums ([`RowOperator::sums`]), and type. To add
 //! one, write its file and its line here, and its feature in `Cargo.toml`.
+//!
+//! Values are int8; operators marked `wide` take int16 ones as well, each input and the output by itself. Those of
+//! [`wide`] are for nothing else: they stand in for the others where a value is int16.
 
 mod add;
 mod affine;
@@ -32,6 +35,7 @@ mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 mod upsample;
+pub mod wide;
 pub mod windows;
 
 pub use add::Add;
@@ -109,8 +113,10 @@ pub trait RowOperator {
 }
 
 macro_rules! operators {
-    (@ window) => { false };
-    (@ sums) => { true };
+    (@ window) => { (false, false) };
+    (@ sums) => { (true, false) };
+    (@ wide_window) => { (false, true) };
+    (@ wide_sums) => { (true, true) };
     ($( $(#[$doc:meta])* $code:literal $name:literal $feature:literal $variant:ident $drive:ident $type:ty, )*) => {
         /// A step's operator with its constants, ready to run.
         #[derive(Clone, Copy, Debug)]
@@ -148,7 +154,12 @@ macro_rules! operators {
 
             /// Whether the operator of a code carries sums from input row to input row.
             pub(crate) fn accumulates(code: u8) -> bool {
-                match code { $( #[cfg(feature = $feature)] $code => operators!(@ $drive), )* _ => false }
+                match code { $( #[cfg(feature = $feature)] $code => operators!(@ $drive).0, )* _ => false }
+            }
+
+            /// Whether the operator of a code takes int16 values beside int8 ones.
+            pub(crate) fn takes_int16(code: u8) -> bool {
+                match code { $( #[cfg(feature = $feature)] $code => operators!(@ $drive).1, )* _ => false }
             }
 
             /// The operator's driver interface.
@@ -207,15 +218,37 @@ operators! {
     /// Two tensors side by side along the channels.
     13 "Concat" "concat" Concat window Concat,
     /// A run of channels.
-    14 "Channels" "channels" Channels window Channels,
+    14 "Channels" "channels" Channels wide_window Channels,
     /// More rows and columns.
-    15 "Upsample" "upsample" Upsample window Upsample,
+    15 "Upsample" "upsample" Upsample wide_window Upsample,
     /// Logarithm of the softmax.
     16 "LogSoftmax" "log-softmax" LogSoftmax window LogSoftmax<'p>,
     /// More rows and columns, interpolated.
     17 "Bilinear" "bilinear" Bilinear window Bilinear,
     /// One kernel of 3×3 taps per channel.
     18 "Depthwise3" "depthwise3" Depthwise3 window Depthwise3<'p>,
+    /// Any convolution, dense layer or scale per channel.
+    32 "WideConvolution" "wide-convolution" WideConvolution wide_window wide::WideConvolution<'p>,
+    /// Sum of two tensors.
+    33 "WideAdd" "wide-add" WideAdd wide_window wide::WideAdd,
+    /// Product of two tensors.
+    34 "WideMultiply" "wide-multiply" WideMultiply wide_window wide::WideMultiply,
+    /// Maximum over a window.
+    35 "WideMaxPool" "wide-max-pool" WideMaxPool wide_window wide::WideMaxPool,
+    /// Mean over windows that overlap.
+    36 "WideAveragePool" "wide-average-pool" WideAveragePool wide_window wide::WideAveragePool<'p>,
+    /// Mean over windows that do not overlap in rows.
+    37 "WideMeanPool" "wide-mean-pool" WideMeanPool wide_sums wide::WideMeanPool<'p>,
+    /// Any function of one element.
+    38 "WideTable" "wide-table" WideTable wide_window wide::WideTable<'p>,
+    /// Softmax over the channels of each pixel.
+    39 "WideSoftmax" "wide-softmax" WideSoftmax wide_window wide::WideSoftmax<'p>,
+    /// Logarithm of the softmax.
+    40 "WideLogSoftmax" "wide-log-softmax" WideLogSoftmax wide_window wide::WideLogSoftmax<'p>,
+    /// Two tensors side by side along the channels.
+    41 "WideConcat" "wide-concat" WideConcat wide_window wide::WideConcat,
+    /// More rows and columns, interpolated.
+    42 "WideBilinear" "wide-bilinear" WideBilinear wide_window wide::WideBilinear,
 }
 
 /// Whether the operator of a code has an [`Epilogue`].

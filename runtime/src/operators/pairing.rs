@@ -63,8 +63,26 @@ impl Pairing {
         }
     }
 
+    /// Calls `f` with the places of each pair in their rows, for a row of the first input of `columns` columns.
+    pub(crate) fn places(&self, columns: u32, mut f: impl FnMut(usize, usize)) {
+        let depth = if self.channels { self.channels_in } else { 1 };
+        let mut first = 0usize;
+        for x in 0..columns as usize {
+            let pixel = if self.columns { x.wrapping_mul(depth) } else { 0 };
+            for c in 0..self.channels_in {
+                f(first, if self.channels { pixel.wrapping_add(c) } else { pixel });
+                first = first.wrapping_add(1);
+            }
+        }
+    }
+
     /// The element of a whole second tensor that pairs with element `index` of the first.
     pub(crate) fn reference(&self, geometry: &Geometry, second: &[i8], index: usize) -> i8 {
+        second.get(self.place(geometry, index)).copied().unwrap_or(0)
+    }
+
+    /// The place, in a whole second tensor, of what pairs with element `index` of the first.
+    pub(crate) fn place(&self, geometry: &Geometry, index: usize) -> usize {
         let (width, channels) = (geometry.columns_in as usize, geometry.channels_in);
         let pixel = index.checked_div(channels).unwrap_or(0);
         let c = index.wrapping_sub(pixel.wrapping_mul(channels));
@@ -74,8 +92,7 @@ impl Pairing {
         let columns = if self.columns { width } else { 1 };
         let depth = if self.channels { channels } else { 1 };
         let row = own(self.rows, y).wrapping_mul(columns);
-        let at = row.wrapping_add(own(self.columns, x)).wrapping_mul(depth).wrapping_add(own(self.channels, c));
-        second.get(at).copied().unwrap_or(0)
+        row.wrapping_add(own(self.columns, x)).wrapping_mul(depth).wrapping_add(own(self.channels, c))
     }
 }
 

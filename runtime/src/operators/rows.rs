@@ -40,7 +40,7 @@ impl<'a> Rows<'a> {
         Self {
             arena,
             offset: value.offset as usize,
-            row_len: usize::from(value.columns).wrapping_mul(value.channels.into()),
+            row_len: value.row_len(),
             ring: value.ring,
             rows: value.rows,
             head: value.head as usize,
@@ -48,7 +48,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// A whole tensor: row `r` is the `r`-th run of `row_len` elements.
+    /// A whole tensor: row `r` is the `r`-th run of `row_len` bytes.
     pub fn whole(tensor: &'a [i8], row_len: usize) -> Self {
         let rows = tensor.len().checked_div(row_len).unwrap_or(0) as u32;
         let low = bytemuck::must_cast_slice(tensor);

@@ -2,8 +2,9 @@
 
 use super::RowOperator;
 use super::geometry::Geometry;
-use super::rows::Rows;
+use super::rows::{RowWindow, Rows};
 use crate::kernels::packed::{PackedMatrix, pack};
+use crate::plan::Element;
 use crate::requantize::{HIGH_WORD_SHIFT, Requantizer};
 use proptest::prelude::*;
 use std::ops::RangeInclusive;
@@ -125,22 +126,34 @@ pub fn pairs_equal_reference(
     bytes: &mut impl FnMut(usize) -> Vec<i8>,
     second: Option<(&[i8], usize)>,
 ) -> Result<(), TestCaseError> {
+    typed_rows_equal_reference(operator, [Element::Int8; 2], bytes, second)
+}
+
+/// The same for an input and an output of these types; the second input's rows are so many bytes long.
+pub fn typed_rows_equal_reference(
+    operator: &impl RowOperator,
+    [from, to]: [Element; 2],
+    bytes: &mut impl FnMut(usize) -> Vec<i8>,
+    second: Option<(&[i8], usize)>,
+) -> Result<(), TestCaseError> {
     let g = operator.geometry();
-    let input = bytes(g.rows_in as usize * g.row_in());
-    let mut expected = std::vec![0i8; g.rows_out as usize * g.row_out()];
+    let [row_in, row_out] = [g.row_in() * from.size(), g.row_out() * to.size()];
+    let input = bytes(g.rows_in as usize * row_in);
+    let mut expected = std::vec![0i8; g.rows_out as usize * row_out];
     let mut out = expected.clone();
     operator.reference(&input, second.map_or(&[], |(s, _)| s), &mut expected);
     let second = second.map(|(s, len)| Rows::whole(s, len));
+    let window = |y| RowWindow { input: Rows::whole(&input, row_in), ..g.window(&[], second, y) };
     // Of any content: a kernel that relies on zeros fails.
     let mut scratch: Vec<u32> = (0..operator.scratch_words() as u32).map(|i| i.wrapping_mul(0x9E37_79B9)).collect();
-    for (y, row) in out.chunks_exact_mut(g.row_out()).enumerate() {
+    for (y, row) in out.chunks_exact_mut(row_out).enumerate() {
         let y = y as u32;
         if operator.sums() == 0 {
-            operator.row(&g.window(&input, second, y), &mut scratch, row);
+            operator.row(&window(y), &mut scratch, row);
         } else {
             let mut sums = std::vec![0i32; operator.sums()];
             for tap in 0..g.kernel[0] {
-                if let Some(row) = g.window(&input, None, y).tap(tap) {
+                if let Some(row) = window(y).tap(tap) {
                     operator.accumulate(tap, row, &mut sums);
                 }
             }

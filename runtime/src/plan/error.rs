@@ -35,6 +35,8 @@ pub enum PlanError {
     Order(u16),
     /// A step's segment is out of order, or a buffer is read in a segment in which it is not live.
     Segment(u16),
+    /// A step reads or writes int16 values, which its operator does not take.
+    Element(u16),
     /// Shapes, strides or padding of a step do not fit together.
     Geometry(u16),
     /// A step's constants lie outside the constants section.
@@ -75,6 +77,7 @@ impl core::fmt::Display for PlanError {
             Self::UnknownOperator(s, code) => write!(f, "step {s} has unknown operator code {code}"),
             Self::Order(s) => write!(f, "step {s} reads a value before it is written or writes one twice"),
             Self::Segment(s) => write!(f, "step {s} is out of segment order or uses a buffer that is not live"),
+            Self::Element(s) => write!(f, "step {s} has int16 values, which its operator does not take"),
             Self::Geometry(s) => write!(f, "step {s} has shapes, strides or padding that do not fit together"),
             Self::Constants(s) => write!(f, "step {s} has constants outside the constants section"),
             Self::Accumulator(s) => write!(f, "step {s} could overflow its 32-bit accumulator"),

@@ -25,6 +25,8 @@
 //!
 //! Each record type below lists its fields in byte order, without gaps; `read` and `write` come from the same list.
 
+use super::Element;
+
 /// First four bytes of a plan: `RSDP`.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"RSDP");
 /// Version of this layout; a reader accepts exactly its own.
@@ -154,7 +156,7 @@ records! {
         packing: u32,
     }
 
-    /// A tensor: `rows` rows of `columns · channels` elements, channels innermost. Value 0 is the plan's input, value `i + 1`
+    /// A tensor: `rows` rows of `columns · channels` elements of one or two bytes, channels innermost. Value 0 is the plan's input, value `i + 1`
     /// the output of step `i`.
     ///
     /// Rows are held in a ring buffer. A value may have a *head* too, a place for its newest row: step `i` writes a row of
@@ -175,9 +177,9 @@ records! {
         ring: u32,
         /// Scale as the bits of an f32: real = scale · (q − zero point).
         scale: u32,
-        /// Zero point.
+        /// Zero point; 0 for int16.
         zero_point: i16,
-        /// Element type: 0 for int8.
+        /// Element type: 0 for int8, 1 for int16, see [`Element`].
         element: u8,
         /// 0 between steps, 1 the plan's input, 2 an output of the plan.
         role: u8,
@@ -273,6 +275,21 @@ records! {
         output_checksum: u32,
         /// Input rows pushed.
         rows: u32,
+    }
+}
+
+impl ValueRecord {
+    /// Type of the elements; int8 where the code is unknown, which [`Plan::load`](super::Plan::load) refuses.
+    #[inline]
+    pub fn element_type(&self) -> Element {
+        Element::of(self.element).unwrap_or_default()
+    }
+
+    /// Bytes of a row.
+    #[inline]
+    pub fn row_len(&self) -> usize {
+        // Code 0 stands for one byte, code 1 for two.
+        usize::from(self.columns).wrapping_mul(self.channels.into()).wrapping_shl(self.element.into())
     }
 }
 

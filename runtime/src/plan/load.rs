@@ -3,7 +3,7 @@
 use super::format::{
     ALIGNMENT, GoldenRecord, HeaderRecord, MAGIC, NONE, NONE_16, STRUCTURE_START, StepRecord, VERSION, ValueRecord,
 };
-use super::{Checksum, Plan, PlanError, map_record, optional, state_len};
+use super::{Checksum, Element, Plan, PlanError, map_record, optional, state_len};
 #[cfg(feature = "front-end")]
 use crate::frontend::FrontEnd;
 use crate::operators::{Needs, Operator};
@@ -99,11 +99,12 @@ fn values(plan: &mut Plan<'_>) -> Result<(), PlanError> {
     let (mut input, mut output) = (None, None);
     for index in 0..plan.value_count() {
         let v = plan.value_in_place(index).ok_or(PlanError::Section)?;
-        let row = row_len(v);
+        // int16 is symmetric.
+        let zero_point = v.zero_point == 0 || v.element == 0 && (-128..=127).contains(&v.zero_point);
         let sound = v.rows > 0
-            && (1..=MAX_ROW).contains(&row)
-            && v.element == 0
-            && (-128..=127).contains(&v.zero_point)
+            && (1..=MAX_ROW).contains(&v.row_len())
+            && v.element <= 1
+            && zero_point
             && v.first_segment <= v.last_segment
             && (index == 0) == (v.role == 1);
         if !sound {
@@ -147,9 +148,11 @@ fn steps<'p>(plan: &Plan<'p>, map: &mut Map<'p>) -> Result<(), PlanError> {
         if step.output != index.saturating_add(1) || output.first_segment != step.segment {
             return Err(PlanError::Order(index));
         }
+        let mut elements = output.element;
         let needs = Needs::of(plan, index)?;
         for input in [Some(step.input), optional(step.second)].into_iter().flatten() {
             let value = plan.value_in_place(input).filter(|_| input <= index).ok_or(PlanError::Order(index))?;
+            elements |= value.element;
             // A value that outlives the segment of its writer is kept whole; within it, the value wakes the step.
             let live = if value.first_segment == step.segment {
                 value.wake != NONE_16 && value.wake >= index
@@ -165,6 +168,9 @@ fn steps<'p>(plan: &Plan<'p>, map: &mut Map<'p>) -> Result<(), PlanError> {
             if !alone || rows < window {
                 return Err(PlanError::Ring(index));
             }
+        }
+        if elements != 0 && !Operator::takes_int16(step.operator) {
+            return Err(PlanError::Element(index));
         }
         map.transient(plan, index, needs.scratch_len).ok_or(PlanError::Transient(index))?;
     }
@@ -221,7 +227,7 @@ impl<'p> Map<'p> {
             let value = plan.value_in_place(index).filter(|v| v.head != NONE && v.first_segment == self.segment);
             value.map_or(Some((usize::MAX, usize::MAX)), |v| {
                 let start = v.head as usize;
-                Some((start, start.checked_add(row_len(v))?))
+                Some((start, start.checked_add(v.row_len())?))
             })
         };
         let ((a, a_end), (b, b_end)) = (head(step)?, head(step.saturating_add(1))?);
@@ -269,11 +275,7 @@ fn live(plan: &Plan<'_>, index: u16) -> Result<(RangeInclusive<u16>, usize, usiz
 /// First and last byte (exclusive) of a value's ring.
 fn buffer(v: &ValueRecord) -> Option<(usize, usize)> {
     let start = v.offset as usize;
-    Some((start, start.checked_add(row_len(v).checked_mul(v.ring as usize)?)?))
-}
-
-fn row_len(v: &ValueRecord) -> usize {
-    usize::from(v.columns) * usize::from(v.channels)
+    Some((start, start.checked_add(v.row_len().checked_mul(v.ring as usize)?)?))
 }
 
 #[cfg(feature = "front-end")]
@@ -284,7 +286,12 @@ fn front_end(plan: &Plan<'_>) -> Result<(), PlanError> {
         return Ok(());
     }
     let front_end = FrontEnd::load(section).map_err(|_| PlanError::FrontEnd)?;
-    if front_end.feature_count() == plan.input().row_len() { Ok(()) } else { Err(PlanError::FrontEnd) }
+    let input = plan.input();
+    if input.element == Element::Int8 && front_end.feature_count() == input.row_len() {
+        Ok(())
+    } else {
+        Err(PlanError::FrontEnd)
+    }
 }
 
 const _: () = assert!(state_len(1, 1) == 16);

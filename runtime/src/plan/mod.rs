@@ -1,12 +1,14 @@
 //! The plan: a model compiled to steps over rows, as one byte string that is checked once and read in place.
 
 mod checksum;
+mod element;
 mod error;
 pub mod format;
 mod golden;
 mod load;
 
 pub use checksum::Checksum;
+pub use element::{Element, Elements, ElementsMut};
 pub use error::PlanError;
 pub use golden::GoldenInput;
 
@@ -15,7 +17,7 @@ use crate::frontend::FrontEnd;
 use crate::operators::Operator;
 use format::{GoldenRecord, HeaderRecord, MapRecord, NONE_16, StepRecord, ValueRecord};
 
-/// Description of a tensor of int8 rows.
+/// Description of a tensor of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tensor {
     /// Rows along the stream axis.
@@ -24,6 +26,8 @@ pub struct Tensor {
     pub columns: u32,
     /// Channels, innermost in memory.
     pub channels: u32,
+    /// Type of the elements.
+    pub element: Element,
     /// Zero point.
     pub zero_point: i32,
     /// Scale as the bits of an f32: real = scale · (q − zero point).
@@ -31,14 +35,19 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// Elements (bytes) of a row: columns · channels.
+    /// Bytes of a row: those of columns · channels elements.
     pub fn row_len(&self) -> usize {
-        (self.columns as usize).wrapping_mul(self.channels as usize)
+        (self.columns as usize).wrapping_mul(self.channels as usize).wrapping_mul(self.element.size())
     }
 
-    /// Elements (bytes) of the whole tensor.
+    /// Bytes of the whole tensor.
     pub fn len(&self) -> usize {
         self.row_len().saturating_mul(self.rows as usize)
+    }
+
+    /// The elements in a row's bytes.
+    pub fn elements<'r>(&self, row: &'r [i8]) -> Elements<'r> {
+        Elements::new(row, self.element)
     }
 
     /// Whether the tensor has no elements.
@@ -53,6 +62,7 @@ impl From<ValueRecord> for Tensor {
             rows: v.rows,
             columns: v.columns.into(),
             channels: v.channels.into(),
+            element: v.element_type(),
             zero_point: v.zero_point.into(),
             scale_bits: v.scale,
         }
@@ -226,6 +236,11 @@ impl<'p> Plan<'p> {
     /// `len` i32 constants from `offset`, a multiple of 4.
     pub(crate) fn constants_i32(&self, offset: u32, len: usize) -> Option<&'p [i32]> {
         bytemuck::try_cast_slice(self.constant_bytes(offset, len.checked_mul(4)?)?).ok()
+    }
+
+    /// `len` i16 constants from `offset`, a multiple of 2.
+    pub(crate) fn constants_i16(&self, offset: u32, len: usize) -> Option<&'p [i16]> {
+        bytemuck::try_cast_slice(self.constant_bytes(offset, len.checked_mul(2)?)?).ok()
     }
 
     /// `len` u32 constants from `offset`, a multiple of 4.

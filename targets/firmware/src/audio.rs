@@ -137,9 +137,8 @@ impl<'p, 'b, L: OutputPin> Detections<'p, 'b, L> {
 
 /// Label and real value of the largest element, the first where several are largest; `None` where the plan has no labels.
 fn best<'p>(plan: &Plan<'p>, values: &[i8]) -> Option<(&'p str, f32)> {
-    let first_of_largest = |best: (&'p str, i8), next: (&'p str, i8)| if next.1 > best.1 { next } else { best };
-    let (label, value) = plan.labels().zip(values.iter().copied()).reduce(first_of_largest)?;
     let output = plan.output();
-    let score = f32::from_bits(output.scale_bits) * (i32::from(value).wrapping_sub(output.zero_point)) as f32;
-    Some((label, score))
+    let (class, value) = output.elements(values).largest()?;
+    let score = f32::from_bits(output.scale_bits) * value.wrapping_sub(output.zero_point) as f32;
+    Some((plan.labels().nth(class)?, score))
 }

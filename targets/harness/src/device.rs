@@ -5,7 +5,7 @@ use crate::emulator::{self, Answer, Counts, Work};
 use crate::packing::packed_for;
 use crate::profile::{self, StepCost};
 use crate::{HarnessError, Parts, Target};
-use residua::plan::Plan;
+use residua::plan::{Plan, Tensor};
 use residua_mailbox::{Mode, Record};
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ pub struct LoadRun {
 pub struct OutputRow {
     /// Index of the row, counted from 0 over the stream.
     pub index: u32,
-    /// Elements of the row.
+    /// Bytes of the row.
     pub values: Vec<i8>,
 }
 
@@ -78,8 +78,8 @@ pub struct OutputRow {
 pub struct AudioRun {
     /// Class names of a row's elements; none where the plan has none.
     pub labels: Vec<String>,
-    /// Scale and zero point of the rows: real = scale · (q − zero point).
-    pub quantization: (f32, i32),
+    /// What the rows are.
+    pub output: Tensor,
     /// Rows that the plan emitted.
     pub rows: Vec<OutputRow>,
     /// Instructions and modelled cycles of the whole stream: front end and engine.
@@ -97,9 +97,9 @@ pub struct AudioRun {
 impl AudioRun {
     /// Label and real value of a row's largest element; of the first where several are largest.
     pub fn best(&self, row: &OutputRow) -> Option<(&str, f32)> {
-        let (label, &value) = self.labels.iter().zip(&row.values).rev().max_by_key(|&(_, value)| value)?;
-        let (scale, zero_point) = self.quantization;
-        Some((label, scale * (i32::from(value) - zero_point) as f32))
+        let (class, value) = self.output.elements(&row.values).largest()?;
+        let score = f32::from_bits(self.output.scale_bits) * (value - self.output.zero_point) as f32;
+        Some((self.labels.get(class)?, score))
     }
 }
 
@@ -194,7 +194,7 @@ pub fn audio(target: Target, plan: &[u8], samples: &[i16]) -> Result<AudioRun, H
         .collect();
     Ok(AudioRun {
         labels: loaded.labels().map(str::to_owned).collect(),
-        quantization: (f32::from_bits(output.scale_bits), output.zero_point),
+        output,
         rows,
         counts: streams.iter().copied().next().unwrap_or_default(),
         arena_bytes: loaded.arena_len(),

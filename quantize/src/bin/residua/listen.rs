@@ -177,7 +177,7 @@ fn heard(plan: &Plan<'_>, rows: &[OutputRow], cut: &Cut) -> Vec<Heard> {
     let output = Port::output(plan).value;
     let labels: Vec<&str> = plan.labels().collect();
     let best = |row: &OutputRow| {
-        let (class, &score) = row.values.iter().enumerate().rev().max_by_key(|&(_, score)| score)?;
+        let (class, score) = plan.output().elements(&row.values).largest()?;
         Some((labels.get(class).map_or_else(|| class.to_string(), |l| (*l).to_string()), output.dequantize(score)))
     };
     rows.iter()

@@ -84,7 +84,7 @@ failures! {
     CompileError: |error| match error {
         CompileError::Import(error) => import(error),
         CompileError::Execute(error) => execute(error),
-        CompileError::NoCalibration => Kind::Usage,
+        CompileError::NoCalibration | CompileError::Quantized => Kind::Usage,
         CompileError::Budget(_) => Kind::Budget,
         CompileError::Unsupported(_) | CompileError::Quantize(_) | CompileError::Stream(_) | CompileError::Plan(_) => {
             Kind::Unsupported
