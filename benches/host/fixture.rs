@@ -6,6 +6,7 @@ use residua_quantize::aligned::AlignedBytes;
 use residua_quantize::budget::Budget;
 use residua_quantize::calibrate::Method;
 use residua_quantize::compile::{CompileError, Compiled, Model};
+use residua_quantize::precision::Activations;
 use residua_quantize::quantize::Statistics;
 use std::path::Path;
 
@@ -25,7 +26,7 @@ impl Fixture {
         let input = ModelInput { shape, front_end: model.front_end.clone() };
         let inputs: Vec<Vec<f32>> =
             (0..data.len()).map(|index| input.values(data.item(index).unwrap()).unwrap()).collect();
-        let statistics = model.calibrate(&inputs, Method::default()).expect("calibration");
+        let statistics = model.calibrate(&inputs, Method::default(), Activations::Int8).expect("calibration");
         let bytes = |compile: Compile| {
             let compiled = compile(&model, &statistics, Method::default(), &Budget::default());
             compiled.expect("a plan").bytes

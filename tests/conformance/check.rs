@@ -11,6 +11,7 @@ use residua_models::{rewrite, shape};
 use residua_quantize::calibrate::Method;
 use residua_quantize::compile::{CompileError, Model};
 use residua_quantize::feed::{PlanModel, Predict};
+use residua_quantize::precision::Activations;
 use std::collections::BTreeSet;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::pb::attribute_proto::AttributeType;
@@ -238,7 +239,7 @@ fn plan_error(given: &Given<'_>, graph: &Graph) -> Result<f64, String> {
     let [output] = graph.outputs[..] else { return Err("it has several outputs".into()) };
     let inputs: Vec<Vec<f32>> = (0..given.items).map(|item| given.item(item)[0].to_vec()).collect();
     let method = Method::default();
-    let statistics = model.calibrate(&inputs, method).map_err(of_compiling)?;
+    let statistics = model.calibrate(&inputs, method, Activations::Int8).map_err(of_compiling)?;
     let compiled = model.compile(&statistics, method, &Default::default()).map_err(of_compiling)?;
     let plan = Plan::load(&compiled.bytes).map_err(|error| error.to_string())?;
     let plan = PlanModel::new(plan);

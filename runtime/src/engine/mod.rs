@@ -81,6 +81,8 @@ pub struct Engine<'p, 'a> {
     /// The arena behind the counters.
     memory: &'a mut [u8],
     segment: u16,
+    /// First step of the segment.
+    first: u16,
 }
 
 impl<'p, 'a> Engine<'p, 'a> {
@@ -95,7 +97,7 @@ impl<'p, 'a> Engine<'p, 'a> {
         }
         let arena = arena.get_mut(..needed).ok_or(EngineError::ArenaTooSmall { needed, given })?;
         let (counters, memory) = split_at(arena, plan.state_len());
-        let mut engine = Self { plan, state: State::new(counters, plan.value_count()), memory, segment: 0 };
+        let mut engine = Self { plan, state: State::new(counters, plan.value_count()), memory, segment: 0, first: 0 };
         engine.reset();
         Ok(engine)
     }
@@ -108,7 +110,7 @@ impl<'p, 'a> Engine<'p, 'a> {
     /// Goes back to the start of an input.
     pub fn reset(&mut self) {
         self.state.clear();
-        self.segment = 0;
+        (self.segment, self.first) = (0, 0);
     }
 
     /// Pushes one row of input (`input().row_len()` bytes: elements column by column, channels
@@ -172,7 +174,7 @@ impl<'p, 'a> Engine<'p, 'a> {
     /// Runs steps until none can go on; `candidate` is the last step that may be ready.
     fn cascade(&mut self, mut candidate: Option<u16>, observer: &mut impl Observer) {
         loop {
-            match candidate.filter(|&index| self.segment_of(index) >= Some(self.segment)) {
+            match candidate.filter(|&index| index >= self.first) {
                 Some(index) if self.is_ready(index) => {
                     if self.run_step(index, None, observer) {
                         candidate = self.settle(index.saturating_add(1), candidate, observer);
@@ -226,6 +228,9 @@ impl<'p, 'a> Engine<'p, 'a> {
         let more = complete && last > Some(self.segment);
         if more {
             self.segment = self.segment.saturating_add(1);
+            while self.segment_of(self.first) < Some(self.segment) {
+                self.first = self.first.saturating_add(1);
+            }
         }
         more
     }
@@ -300,8 +305,8 @@ impl<'p, 'a> Engine<'p, 'a> {
         let arena = Around { low, low_start, high, high_start: start.wrapping_add(out.len()) };
         let geometry = operator.geometry();
         let window = RowWindow {
-            input: Rows::new(arena, input, in_head(step.input)),
-            second: second.map(|v| Rows::new(arena, v, in_head(step.second))),
+            input: Rows::new(&arena, input, in_head(step.input)),
+            second: second.map(|v| Rows::new(&arena, v, in_head(step.second))),
             row: y,
             first: geometry.first_row(y),
             dilation: geometry.dilation[0],
@@ -334,7 +339,7 @@ impl<'p, 'a> Engine<'p, 'a> {
         if i64::from(r) == geometry.first_row(y).max(0) {
             sums.fill(0);
         }
-        if let Some(row) = Rows::new(arena, input, newest.filter(|_| step.input == *index)).get(r.into()) {
+        if let Some(row) = Rows::new(&arena, input, newest.filter(|_| step.input == *index)).get(r.into()) {
             operator.accumulate(tap, row, sums);
         }
         if geometry.last_row(y) != Some(r) {

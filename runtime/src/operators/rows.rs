@@ -25,48 +25,39 @@ impl<'a> Around<'a> {
 /// The rows of one value, some of them held in a ring buffer inside the arena, the newest perhaps in its head.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a> {
-    arena: Around<'a>,
-    offset: usize,
+    slots: &'a [u8],
+    head: &'a [u8],
     row_len: usize,
     ring: u32,
     rows: u32,
-    head: usize,
     newest: Option<u32>,
 }
 
 impl<'a> Rows<'a> {
-    /// The rows of `value`; `newest` is the row that lies in its head.
-    pub(crate) fn new(arena: Around<'a>, value: &ValueRecord, newest: Option<u32>) -> Self {
-        Self {
-            arena,
-            offset: value.offset as usize,
-            row_len: value.row_len(),
-            ring: value.ring,
-            rows: value.rows,
-            head: value.head as usize,
-            newest,
-        }
+    /// The rows of `value`, whose buffers the step does not write; `newest` is the row that lies in its head.
+    pub(crate) fn new(arena: &Around<'a>, value: &ValueRecord, newest: Option<u32>) -> Self {
+        let (row_len, ring) = (value.row_len(), value.ring);
+        let slots = arena.bytes(value.offset as usize, row_len.wrapping_mul(ring as usize)).unwrap_or(&[]);
+        let head = newest.and_then(|_| arena.bytes(value.head as usize, row_len)).unwrap_or(&[]);
+        Self { slots, head, row_len, ring, rows: value.rows, newest }
     }
 
     /// A whole tensor: row `r` is the `r`-th run of `row_len` bytes.
     pub fn whole(tensor: &'a [i8], row_len: usize) -> Self {
         let rows = tensor.len().checked_div(row_len).unwrap_or(0) as u32;
-        let low = bytemuck::must_cast_slice(tensor);
-        let arena = Around { low, low_start: 0, high: &[], high_start: usize::MAX };
-        Self { arena, offset: 0, row_len, ring: rows, rows, head: 0, newest: None }
+        Self { slots: bytemuck::must_cast_slice(tensor), head: &[], row_len, ring: rows, rows, newest: None }
     }
 
     /// Row `r`, or `None` where it lies outside the tensor, that is, in the padding.
     #[inline]
     pub fn get(&self, r: i64) -> Option<&'a [i8]> {
         let r = u32::try_from(r).ok().filter(|&r| r < self.rows)?;
-        let start = if self.newest == Some(r) {
-            self.head
-        } else {
-            let slot = r.checked_rem(self.ring)? as usize;
-            self.offset.wrapping_add(slot.wrapping_mul(self.row_len))
+        let (bytes, slot) = match self.newest {
+            Some(newest) if newest == r => (self.head, 0),
+            _ => (self.slots, r.checked_rem(self.ring)? as usize),
         };
-        self.arena.bytes(start, self.row_len).map(bytemuck::must_cast_slice)
+        let (_, rest) = bytes.split_at_checked(slot.wrapping_mul(self.row_len))?;
+        rest.get(..self.row_len).map(bytemuck::must_cast_slice)
     }
 }
 
@@ -106,16 +97,15 @@ mod tests {
     #[test]
     fn ring_slots_wrap_and_padding_is_none() {
         let bytes: [u8; 12] = core::array::from_fn(|i| i as u8);
-        let value =
-            ValueRecord { rows: 9, columns: 1, channels: 2, offset: 4, ring: 3, head: 10, ..Default::default() };
-        // Bytes 6..8 are being written, so that slot 1 cannot be read; the arena is lent from byte 2.
-        let arena = Around { low: &bytes[2..6], low_start: 2, high: &bytes[8..], high_start: 8 };
-        let rows = Rows::new(arena, &value, Some(4));
+        let value = ValueRecord { rows: 9, columns: 1, channels: 2, offset: 4, ring: 3, head: 2, ..Default::default() };
+        // The arena is lent from byte 2; the head lies below what is written, the ring above.
+        let arena = Around { low: &bytes[2..4], low_start: 2, high: &bytes[4..], high_start: 4 };
+        let rows = Rows::new(&arena, &value, Some(4));
         assert_eq!(rows.get(0), Some(&[4i8, 5][..]));
         assert_eq!(rows.get(5), Some(&[8i8, 9][..]));
         assert_eq!(rows.get(6), Some(&[4i8, 5][..]));
-        assert_eq!(rows.get(4), Some(&[10i8, 11][..]));
-        assert_eq!(rows.get(7), None);
+        assert_eq!(rows.get(7), Some(&[6i8, 7][..]));
+        assert_eq!(rows.get(4), Some(&[2i8, 3][..]));
         assert_eq!(rows.get(-1), None);
         assert_eq!(rows.get(9), None);
     }
