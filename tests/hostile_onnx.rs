@@ -63,6 +63,22 @@ fn random_graphs_of_all_operators() {
     repeatedly(12, 3000, |random| survives(&random_graph(&operators, random)));
 }
 
+/// Shortcuts behind one another, and nothing that says which axis is which: each doubles the ways through the graph.
+#[test]
+fn many_shortcuts() {
+    let mut onnx = Onnx::new();
+    onnx.input("v0", &[1, 4, 6, 6]);
+    let blocks = 200;
+    for index in 0..blocks {
+        let [input, middle, output] = [format!("v{index}"), format!("m{index}"), format!("v{}", index + 1)];
+        onnx.node("Sigmoid", &[&input], &middle, &[]).node("Add", &[&input, &middle], &output, &[]);
+    }
+    onnx.output(&format!("v{blocks}"), &[1, 4, 6, 6]);
+    let start = Instant::now();
+    lower(&import(&onnx.encode()).unwrap()).unwrap();
+    assert!(start.elapsed() < SLOWEST, "{:?}", start.elapsed());
+}
+
 fn size(random: &mut Random) -> i64 {
     const HOSTILE: [i64; 12] = [0, -1, 7, 64, 1 << 16, 1 << 31, 1 << 40, i64::MAX, i64::MIN, -3, 1000, 1 << 20];
     match random.below(8) {
