@@ -35,7 +35,6 @@ fn convolution(graph: &QGraph, add: usize) -> Option<usize> {
     let found = a.max(b).checked_sub(1)?;
     let before = &graph.steps[found];
     let unbounded = (before.record.min, before.record.max) == (i8::MIN.into(), i8::MAX.into());
-    let read_once = graph.steps.iter().flat_map(|s| &s.inputs).filter(|&&v| v == before.output).count() == 1;
     let sound = step.record.operator == code("Add")
         && has_epilogue(before.record.operator)
         && before.inputs.len() == 1
@@ -43,8 +42,7 @@ fn convolution(graph: &QGraph, add: usize) -> Option<usize> {
         && shape(a) == shape(step.output)
         && shape(b) == shape(step.output)
         && unbounded
-        && read_once
-        && !graph.outputs.contains(&before.output)
+        && graph.is_read_once(before.output)
         && !passes_an_output(graph, found, step.output);
     sound.then_some(found)
 }

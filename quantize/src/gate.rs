@@ -21,7 +21,7 @@ pub fn gate(mut graph: QGraph) -> QGraph {
             _ => None,
         };
         let input = step.inputs[0];
-        if read_once(&graph, input) && gate.is_some_and(|gate| gate < input) {
+        if gate.is_some_and(|gate| gate < input) && graph.is_read_once(input) {
             gates[input] = gate;
         }
     }
@@ -29,10 +29,4 @@ pub fn gate(mut graph: QGraph) -> QGraph {
         step.inputs.extend(gates[step.output].filter(|_| has_epilogue(step.record.operator)));
     }
     graph
-}
-
-/// Whether one step reads a value, and the model does not hand it out.
-fn read_once(graph: &QGraph, value: usize) -> bool {
-    let readers = graph.steps.iter().flat_map(|s| &s.inputs).filter(|&&v| v == value);
-    readers.count() == 1 && !graph.outputs.contains(&value) && value != graph.input
 }

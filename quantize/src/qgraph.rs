@@ -102,6 +102,12 @@ impl QGraph {
         self.outputs.iter().copied().min().unwrap_or(self.input)
     }
 
+    /// Whether one step reads a value, once, and the model does not hand it out.
+    pub fn is_read_once(&self, value: usize) -> bool {
+        let readers = self.steps.iter().flat_map(|s| &s.inputs).filter(|&&v| v == value);
+        readers.count() == 1 && !self.outputs.contains(&value)
+    }
+
     /// Input rows after which the order of row computations is known: all of them, or those of [`Endless::replay`].
     pub fn replay_rows(&self) -> u32 {
         let rows = self.values[self.input].shape[0] as u32;
