@@ -173,7 +173,7 @@ impl Histogram {
         let rounding = scale * scale / 12.0;
         let mut error = 0.0;
         for (bin, &count) in self.bins.iter().enumerate().filter(|(_, c)| **c > 0) {
-            let value = self.center(bin);
+            let value = self.center(bin).clamp(self.min, self.max);
             let clipped = f64::from((low - value).max(value - high).max(0.0));
             error += count as f64 * if clipped > 0.0 { clipped * clipped } else { rounding };
         }
