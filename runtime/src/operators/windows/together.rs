@@ -25,15 +25,21 @@ pub(super) struct Together<'a> {
 }
 
 impl<'a> Together<'a> {
-    /// The windows of a row; `None` where taps lie apart, or a window has more than [`WindowRows::MAX`] rows.
+    /// Whether taps lie together, and a window has no more than [`WindowRows::MAX`] rows.
+    pub fn fits(windows: &Windows<'_>) -> bool {
+        windows.inputs == windows.geometry.channels_in
+            && windows.geometry.dilation[1] == 1
+            && windows.geometry.kernel[0] <= WindowRows::MAX
+    }
+
+    /// The windows of a row, where they fit.
     #[inline(never)]
-    pub fn new(windows: Windows<'a>, window: &'a RowWindow<'a>, padding: &'a [i8]) -> Option<Self> {
+    pub fn new(windows: Windows<'a>, window: &'a RowWindow<'a>, padding: &'a [i8]) -> Self {
         let g = windows.geometry;
         let tap = windows.inputs;
         let piece = g.kernel[1].wrapping_mul(tap);
-        let rows = || WindowRows::new((0..g.kernel[0]).map(|ky| window.tap(ky)), g.row_in(), piece);
-        Some(Self {
-            rows: if windows.together() { rows()? } else { return None },
+        let mut new = Self {
+            rows: WindowRows::new(g.row_in(), piece),
             padding,
             inside: g.columns_inside(g.kernel[1]),
             len: windows.fan_in().unwrap_or(0),
@@ -42,7 +48,9 @@ impl<'a> Together<'a> {
             row: g.row_in(),
             stride: tap.wrapping_mul(g.stride[1] as usize),
             pad: tap.wrapping_mul(g.pad[1] as usize),
-        })
+        };
+        (0..g.kernel[0]).for_each(|ky| new.rows.push(window.tap(ky)));
+        new
     }
 
     /// Writes what is padding in all windows of the row to each of those that `windows` has room for.
