@@ -150,6 +150,13 @@ pub enum Operator {
         /// Where pixels come from.
         source: PixelSource,
     },
+    /// Images whose rows and columns lie at any places of the input, linearly interpolated between the pixels around them.
+    Resample {
+        /// For each row of the output its place in the input, from 0 to the input's last row.
+        rows: Vec<f32>,
+        /// For each column of the output its place in the input.
+        columns: Vec<f32>,
+    },
     /// `min(max(x, min), max)`; ReLU is `[0, ∞)`, ReLU6 `[0, 6]`.
     Clamp {
         /// Lower bound, may be `-∞`.
@@ -221,6 +228,7 @@ impl Operator {
             Operator::Slice { .. } => "Slice",
             Operator::Pad { .. } => "Pad",
             Operator::Upsample { source: PixelSource::Nearest | PixelSource::Bilinear, .. } => "Resize",
+            Operator::Resample { .. } => "Resize",
             Operator::Upsample { .. } => "DepthToSpace",
             Operator::LogSoftmax { .. } => "LogSoftmax",
             Operator::Clamp { .. } => "Clip",

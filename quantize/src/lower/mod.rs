@@ -2,6 +2,7 @@
 //! join the operator before them.
 
 mod layout;
+mod places;
 
 use layout::{Axis, Layout};
 use residua_models::function::Function;
@@ -120,6 +121,15 @@ pub enum RowOperator {
         /// Where pixels come from.
         source: PixelSource,
     },
+    /// Rows and columns from places of the input, see [`Operator::Resample`].
+    Resample {
+        /// For each row its place.
+        rows: Vec<f32>,
+        /// For each column its place.
+        columns: Vec<f32>,
+        /// Output rows for each step of the window.
+        upsampling: usize,
+    },
     /// A function of each element.
     Function(Function),
     /// Maximum over the window.
@@ -145,6 +155,11 @@ pub enum RowOperator {
 }
 
 impl RowOperator {
+    /// Whether the output has the input's elements, or numbers between them, in another place: both have one scale.
+    pub(crate) fn keeps_elements(&self) -> bool {
+        matches!(self, Self::MaxPool | Self::Channels { .. } | Self::Upsample { .. } | Self::Resample { .. })
+    }
+
     /// Whether the operator's arithmetic ends in bounds of its own, so that a clamp can join it.
     fn has_bounds(&self) -> bool {
         !matches!(
@@ -155,6 +170,7 @@ impl RowOperator {
                 | Self::Concat
                 | Self::Channels { .. }
                 | Self::Upsample { .. }
+                | Self::Resample { .. }
         )
     }
 }
@@ -386,6 +402,17 @@ impl Lowering<'_> {
                 let operator = RowOperator::Upsample { factor: *factor, source: *source };
                 let between = Window { kernel: [3, 3], pads: [1; 4], ..POINT };
                 let window = if *source == PixelSource::Bilinear { between } else { POINT };
+                self.push(node, operator, &[first.value], window, Layout::image());
+            }
+            Operator::Resample { rows, columns } => {
+                if !image() {
+                    return Err(fail("the input is not an image", NCHW));
+                }
+                let [height, width, _] = self.rows.values[first.value].shape;
+                let Some((window, upsampling)) = places::cover([rows, columns], [height, width]) else {
+                    return Err(fail("the window of an output row is too high", "at most 65535 rows"));
+                };
+                let operator = RowOperator::Resample { rows: rows.clone(), columns: columns.clone(), upsampling };
                 self.push(node, operator, &[first.value], window, Layout::image());
             }
             Operator::Clamp { min, max } => {

@@ -28,6 +28,7 @@ mod multiply;
 pub mod padding;
 pub mod pairing;
 mod pointwise;
+mod resample;
 pub mod rows;
 mod softmax;
 mod sum;
@@ -59,6 +60,7 @@ pub use mean::Mean;
 pub use mean_pool::MeanPool;
 pub use multiply::Multiply;
 pub use pointwise::Pointwise;
+pub use resample::{FRACTION as PLACE_FRACTION, Resample};
 pub use softmax::Softmax;
 pub use sum::Sum;
 pub use table::Table;
@@ -227,6 +229,8 @@ operators! {
     17 "Bilinear" "bilinear" Bilinear window Bilinear,
     /// One kernel of 3×3 taps per channel.
     18 "Depthwise3" "depthwise3" Depthwise3 window Depthwise3<'p>,
+    /// Rows and columns from any places of the input.
+    19 "Resample" "resample" Resample wide_window Resample<'p>,
     /// Any convolution, dense layer or scale per channel.
     32 "WideConvolution" "wide-convolution" WideConvolution wide_window wide::WideConvolution<'p>,
     /// Sum of two tensors.

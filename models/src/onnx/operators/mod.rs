@@ -9,6 +9,7 @@ mod parts;
 mod pooling;
 mod qlinear;
 mod quantization;
+mod resize;
 mod shape;
 mod upsampling;
 mod volumes;
@@ -82,7 +83,7 @@ const TABLE: &[(&str, Handler)] = &[
     ("ReduceSum", pooling::reduce_sum),
     ("Relu", elementwise::relu),
     ("Reshape", shape::reshape),
-    ("Resize", upsampling::resize),
+    ("Resize", resize::resize),
     ("Round", functions::round),
     ("Selu", functions::selu),
     ("Sigmoid", functions::sigmoid),
@@ -102,7 +103,7 @@ const TABLE: &[(&str, Handler)] = &[
     ("Tile", shape::tile),
     ("Transpose", shape::transpose),
     ("Unsqueeze", shape::unsqueeze),
-    ("Upsample", upsampling::resize),
+    ("Upsample", resize::resize),
     ("com.microsoft.DequantizeLinear", quantization::dequantize),
     ("com.microsoft.QGemm", qlinear::gemm),
     ("com.microsoft.QLinearAdd", qlinear::add),
@@ -271,6 +272,7 @@ impl Builder {
                 | Operator::Pad { .. }
                 | Operator::Concat { .. }
                 | Operator::MaxPool { .. }
+                | Operator::Resample { .. }
                 | Operator::Upsample { .. } => at = node.inputs[0],
                 _ => break,
             }

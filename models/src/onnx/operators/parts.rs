@@ -6,6 +6,9 @@ use super::{Builder, Call, Operand, Reject, unsupported};
 use crate::graph::{Operator, Tensor, ValueId, Window};
 use crate::onnx::fold::axis;
 
+/// Most rows or columns that padding makes.
+const MAX_PLACES: i64 = 1 << 20;
+
 pub(super) fn concat(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
     let mut inputs = Vec::with_capacity(call.operands.len());
     for index in 0..call.operands.len() {
@@ -119,8 +122,9 @@ pub(super) fn pad(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>
         },
         _ => call.attributes.float("value")?.unwrap_or(0.0),
     };
-    if mode != "constant" || !constant.is_finite() {
-        return Err(unsupported(format!("mode {mode} with {constant}"), "constant padding"));
+    let repeated = Repeated::of(mode);
+    if (mode != "constant" && repeated.is_none()) || !constant.is_finite() {
+        return Err(unsupported(format!("mode {mode} with {constant}"), "modes constant, reflect, edge and wrap"));
     }
     let Some(list) = call.list("pads", 1)? else { return Err(Reject::Invalid("pads are missing".into())) };
     let axes = match call.list("axes", 3)? {
@@ -130,7 +134,7 @@ pub(super) fn pad(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>
     if list.len() != 2 * axes.len() {
         return Err(Reject::Invalid(format!("{} pads for {} axes", list.len(), axes.len())));
     }
-    let mut pads = [0; 4];
+    let mut pads = [0usize; 4];
     for (index, &axis) in axes.iter().enumerate() {
         let (first, last) = (list[index], list[index + axes.len()]);
         // Negative padding takes away.
@@ -142,10 +146,12 @@ pub(super) fn pad(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>
         let [before, after] = [first, last].map(|pad| usize::try_from(pad).unwrap_or(0));
         match axis {
             _ if (before, after) == (0, 0) => {}
-            1 if constant == 0.0 => value = builder.emit(call, Operator::Pad { axis, before, after }, &[value])?,
+            1 if constant == 0.0 && repeated.is_none() => {
+                value = builder.emit(call, Operator::Pad { axis, before, after }, &[value])?
+            }
             2 | 3 => (pads[axis - 2], pads[axis]) = (before, after),
             _ => {
-                let reason = format!("padding of axis {axis} with {constant}");
+                let reason = format!("padding of axis {axis}, mode {mode}, with {constant}");
                 return Err(unsupported(reason, "padding of rows or columns, or of channels with zero"));
             }
         }
@@ -154,6 +160,21 @@ pub(super) fn pad(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>
         return Ok(vec![value]);
     }
     let image = as_image(builder, call, value)?;
+    if let Some(repeated) = repeated {
+        let places = |axis: usize| {
+            let size = builder.shape(image)[axis + 2];
+            repeated.places(size, pads[axis], pads[axis + 2])
+        };
+        let Some((rows, columns)) = places(0).zip(places(1)) else {
+            let shape = builder.shape(image);
+            return Err(unsupported(
+                format!("pads {pads:?} around {shape:?}, mode {mode}"),
+                "pads smaller than the image",
+            ));
+        };
+        let output = builder.emit(call, Operator::Resample { rows, columns }, &[image])?;
+        return Ok(vec![like(builder, call, output, value)?]);
+    }
     let window = Window { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads };
     let mut operator = depthwise(builder.shape(image)[1], window, |_, _| true);
     if let Operator::Convolution { pad_value, groups, .. } = &mut operator
@@ -163,6 +184,48 @@ pub(super) fn pad(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>
     }
     let output = builder.emit(call, operator, &[image])?;
     Ok(vec![like(builder, call, output, value)?])
+}
+
+/// Padding that repeats pixels.
+#[derive(Clone, Copy)]
+enum Repeated {
+    /// Mirrored at the first and the last pixel.
+    Reflect,
+    /// The first and the last pixel.
+    Edge,
+    /// From the other end.
+    Wrap,
+}
+
+impl Repeated {
+    fn of(mode: &str) -> Option<Self> {
+        match mode {
+            "reflect" => Some(Self::Reflect),
+            "edge" => Some(Self::Edge),
+            "wrap" => Some(Self::Wrap),
+            _ => None,
+        }
+    }
+
+    /// Where each row or column of the output lies in the input; `None` where the padding is absurdly large.
+    fn places(self, size: usize, before: usize, after: usize) -> Option<Vec<f32>> {
+        let (size, first) = (i64::try_from(size).ok()?, i64::try_from(before).ok()?);
+        let end = size.checked_add(i64::try_from(after).ok()?)?;
+        if first.max(end) > MAX_PLACES {
+            return None;
+        }
+        let place = |at: i64| match self {
+            Self::Edge => at.clamp(0, size - 1),
+            Self::Wrap => at.rem_euclid(size),
+            Self::Reflect if size == 1 => 0,
+            Self::Reflect => {
+                let period = 2 * (size - 1);
+                let at = at.rem_euclid(period);
+                at.min(period - at)
+            }
+        };
+        Some((-first..end).map(|at| place(at) as f32).collect())
+    }
 }
 
 /// A convolution that hands on the pixel under one tap.
