@@ -79,6 +79,9 @@ pub fn evaluate(graph: &Graph, inputs: &[&[f32]]) -> Vec<Vec<f32>> {
             }),
             Operator::Upsample { factor, source } => upsample(x, from, to, *factor, *source),
             Operator::Resample { rows, columns } => image(to, |c, y, x_out| {
+                if rows[y] < 0.0 || columns[x_out] < 0.0 {
+                    return 0.0;
+                }
                 let around = |place: f32, size: usize| {
                     let before = place.floor();
                     let share = f64::from(place - before);
@@ -91,6 +94,10 @@ pub fn evaluate(graph: &Graph, inputs: &[&[f32]]) -> Vec<Vec<f32>> {
                     }
                 }
                 sum as f32
+            }),
+            Operator::MaxOfChannels { outputs } => image(to, |c, y, x_out| {
+                let channels = (c..from[1]).step_by(*outputs);
+                channels.filter_map(|c| at(x, from, c, y, x_out)).fold(f32::NEG_INFINITY, f32::max)
             }),
             Operator::Clamp { min, max } => x.iter().map(|x| x.max(*min).min(*max)).collect(),
             Operator::MaxPool { window } => image(to, |c, y, x_out| {

@@ -217,6 +217,15 @@ impl Builder {
         self.node(RowOperator::Upsample { factor, source }, vec![input], window, shape)
     }
 
+    /// The largest of some channels.
+    fn max_of_channels(&mut self, input: usize) -> usize {
+        let [rows, columns, channels] = self.graph.values[input].shape;
+        let divisors: Vec<usize> = (1..=channels).filter(|d| channels % d == 0).collect();
+        let outputs = divisors[self.random.below(divisors.len())];
+        let window = Window { kernel: [1; 2], strides: [1; 2], dilations: [1; 2], pads: [0; 4] };
+        self.node(RowOperator::MaxOfChannels, vec![input], window, [rows, columns, outputs])
+    }
+
     /// Rows and columns at any places.
     fn resample(&mut self, input: usize) -> usize {
         let [rows, columns, channels] = self.graph.values[input].shape;
@@ -250,7 +259,7 @@ impl Builder {
 
     fn step(&mut self, input: usize) -> usize {
         let shape = self.graph.values[input].shape;
-        match self.random.below(16) {
+        match self.random.below(17) {
             0 => {
                 let window = self.window(shape);
                 let outputs = 1 + self.random.below(12);
@@ -284,6 +293,7 @@ impl Builder {
             11 => self.point(RowOperator::Function(Function::hard_swish()), vec![input]),
             12 => self.point(RowOperator::LogSoftmax, vec![input]),
             13 => self.gated(input),
+            15 => self.max_of_channels(input),
             14 if shape[0] * shape[1] < 200 => self.resample(input),
             _ => self.residual(input),
         }

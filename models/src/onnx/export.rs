@@ -183,6 +183,14 @@ impl Exporter<'_> {
                 self.push("MatMul", &format!("{}/rows", node.name), &[&rows, &input], &mixed, vec![]);
                 self.push("MatMul", &node.name, &[&mixed, &columns], &output, vec![]);
             }
+            Operator::MaxOfChannels { outputs } => {
+                let shape = &self.graph.value(node.inputs[0]).shape;
+                let parts = self.integers(&output, "parts", &[shape[1] / outputs, *outputs, shape[2], shape[3]]);
+                let stacked = format!("{output}/stacked");
+                self.push("Reshape", &stacked, &[&input, &parts], &stacked, vec![]);
+                let attributes = vec![ints("axes", &[0]), int("keepdims", 1)];
+                self.push("ReduceMax", &node.name, &[&stacked], &output, attributes);
+            }
             Operator::Clamp { min, max } if *min == 0.0 && *max == f32::INFINITY => {
                 self.push("Relu", &node.name, &[&input], &output, vec![]);
             }

@@ -40,7 +40,7 @@ impl Rows {
     /// The window that needs the fewest rows where it moves by `stride` after each `upsampling` output rows.
     fn new(places: &[f32], height: usize, upsampling: usize, stride: usize) -> Self {
         let (mut back, mut ahead) = (0, 0);
-        for (y, place) in places.iter().enumerate() {
+        for (y, place) in places.iter().enumerate().filter(|(_, place)| **place >= 0.0) {
             let position = y / upsampling * stride;
             back = back.max(position.saturating_sub(place.floor() as usize));
             ahead = ahead.max(((place.ceil() as usize).min(height - 1)).saturating_sub(position));
@@ -61,9 +61,10 @@ mod tests {
     proptest! {
         #[test]
         fn all_places_lie_in_their_windows(height in 1usize..40, rows_out in 1usize..60, shares in proptest::collection::vec(0.0f32..=1.0, 60)) {
-            let rows: Vec<f32> = shares.iter().take(rows_out).map(|share| share * (height - 1) as f32).collect();
+            let place = |share: &f32| if *share < 0.1 { -1.0 } else { share * (height - 1) as f32 };
+            let rows: Vec<f32> = shares.iter().take(rows_out).map(place).collect();
             let (window, upsampling) = cover([&rows, &[0.0]], [height, 1]).unwrap();
-            for (y, place) in rows.iter().enumerate() {
+            for (y, place) in rows.iter().enumerate().filter(|(_, place)| **place >= 0.0) {
                 let first = (y / upsampling * window.strides[0]) as i64 - window.pads[0] as i64;
                 let last = first + window.kernel[0] as i64 - 1;
                 prop_assert!(first <= place.floor() as i64 && place.ceil() as i64 <= last);

@@ -9,11 +9,15 @@ use crate::plan::{Element, Elements, ElementsMut, PlanError};
 /// Bits of a place behind the point.
 pub const FRACTION: u32 = 12;
 const UNIT: i32 = 1 << FRACTION;
+/// The place of a row or column that lies in no input.
+pub const PADDING: u32 = u32::MAX;
 
 /// `out[y, x, c]` is the input at row `places[y]` and column `places[rows + x]`, linearly interpolated between the pixels
 /// around it, rounded once (halves up). A place is a number of rows or columns with [`FRACTION`] bits behind the point; places
 /// lie between the first and the last pixel and, in rows, inside of the step's window. Input and output have one scale and
 /// zero point.
+///
+/// The place [`PADDING`] holds the zero point.
 ///
 /// Places are not checked: where one lies outside, pixels that are not there are zero.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +26,7 @@ pub struct Resample<'p> {
     rows: &'p [u32],
     columns: &'p [u32],
     element: Element,
+    zero_point: i8,
 }
 
 /// Pixel before a place, and the share of the one behind in units of `1 / 2^12`.
@@ -31,10 +36,10 @@ fn split(place: u32) -> (u32, i32) {
 
 impl<'p> Resample<'p> {
     /// The rows of the output, then its columns, at these places; `None` where there are not as many.
-    pub fn new(geometry: Geometry, places: &'p [u32], element: Element) -> Option<Self> {
+    pub fn new(geometry: Geometry, places: &'p [u32], element: Element, zero_point: i8) -> Option<Self> {
         let (rows, columns) = places.split_at_checked(geometry.rows_out as usize)?;
         let sound = columns.len() == geometry.columns_out as usize && geometry.channels_out == geometry.channels_in;
-        sound.then_some(Self { geometry, rows, columns, element })
+        sound.then_some(Self { geometry, rows, columns, element, zero_point })
     }
 
     /// A pixel of a row, without elements where there is none.
@@ -51,7 +56,9 @@ impl<'p> Resample<'p> {
         fits(number(context.input) == number(context.output), context.index)?;
         let geometry = context.geometry();
         let places = context.packed((geometry.rows_out as usize).checked_add(geometry.columns_out as usize))?;
-        Self::new(geometry, places, context.input.element_type()).ok_or(PlanError::Geometry(context.index))
+        // That of int16 is 0, in either byte.
+        let zero_point = context.input.zero_point as i8;
+        Self::new(geometry, places, context.input.element_type(), zero_point).ok_or(PlanError::Geometry(context.index))
     }
 }
 
@@ -62,11 +69,19 @@ impl RowOperator for Resample<'_> {
 
     fn row(&self, window: &RowWindow<'_>, _scratch: &mut [u32], out: &mut [i8]) {
         let channels = self.geometry.channels_out;
-        let (y, row_share) = split(self.rows.get(window.row as usize).copied().unwrap_or(0));
+        let place = self.rows.get(window.row as usize).copied().unwrap_or(0);
+        if place == PADDING {
+            return out.fill(self.zero_point);
+        }
+        let (y, row_share) = split(place);
         let above = window.input.get(y.into()).unwrap_or(&[]);
         let below = if row_share == 0 { above } else { window.input.get(i64::from(y).wrapping_add(1)).unwrap_or(&[]) };
         let len = channels.wrapping_mul(self.element.size());
         for (out, &place) in out.chunks_exact_mut(len.max(1)).zip(self.columns) {
+            if place == PADDING {
+                out.fill(self.zero_point);
+                continue;
+            }
             let (x, column_share) = split(place);
             let x = x as usize;
             if row_share | column_share == 0 {
@@ -109,8 +124,12 @@ impl RowOperator for Resample<'_> {
         let mut out = ElementsMut::new(output, self.element);
         for index in 0..out.len() {
             let (y, x, c) = g.output_place(index);
-            let [(y, row_share), (x, column_share)] =
-                [self.rows.get(y as usize), self.columns.get(x)].map(|place| split(place.copied().unwrap_or(0)));
+            let places = [self.rows.get(y as usize), self.columns.get(x)].map(|place| place.copied().unwrap_or(0));
+            if places.contains(&PADDING) {
+                out.set(index, self.zero_point.into());
+                continue;
+            }
+            let [(y, row_share), (x, column_share)] = places.map(split);
             let mut sum = 1i64 << 23;
             for (dy, row_weight) in [(0, UNIT.wrapping_sub(row_share)), (1, row_share)] {
                 for (dx, column_weight) in [(0, UNIT.wrapping_sub(column_share)), (1, column_share)] {
@@ -136,20 +155,23 @@ mod tests {
         #[test]
         fn rows_equal_the_reference(
             shapes in elementwise(), rows_out in 1u32..9, columns_out in 1u32..9, seed in any::<u64>(), wide in any::<bool>(),
-            shares in proptest::collection::vec(any::<u32>(), 16), whole in any::<bool>(),
+            shares in proptest::collection::vec(any::<u32>(), 16), whole in any::<bool>(), zero in any::<i8>(),
         ) {
             let geometry = Geometry {
                 rows_out, columns_out, kernel: [shapes.rows_in as usize, 1], upsampling: rows_out.max(columns_out), ..shapes
             };
             let place = |share: u32, size: u32| {
+                if share % 5 == 0 {
+                    return PADDING;
+                }
                 let place = (u64::from(share) * u64::from((size - 1) << FRACTION) >> 32) as u32;
                 if whole { place >> FRACTION << FRACTION } else { place }
             };
             let rows = shares.iter().take(rows_out as usize).map(|&share| place(share, shapes.rows_in));
             let columns = shares.iter().rev().take(columns_out as usize).map(|&share| place(share, shapes.columns_in));
             let places: Vec<u32> = rows.chain(columns).collect();
-            let element = if wide { Element::Int16 } else { Element::Int8 };
-            let operator = Resample::new(geometry, &places, element).unwrap();
+            let (element, zero) = if wide { (Element::Int16, 0) } else { (Element::Int8, zero) };
+            let operator = Resample::new(geometry, &places, element, zero).unwrap();
             typed_rows_equal_reference(&operator, [element; 2], &mut int8s(seed), None)?;
         }
     }
@@ -170,7 +192,7 @@ mod tests {
             pad: [0, 0],
         };
         let places = [UNIT as u32 / 2; 2];
-        let operator = Resample::new(shapes, &places, Element::Int8).unwrap();
+        let operator = Resample::new(shapes, &places, Element::Int8, 0).unwrap();
         for value in [-128i8, 127] {
             let mut out = [0];
             operator.row(&shapes.window(&[value; 4], None, 0), &mut [], &mut out);
