@@ -161,11 +161,11 @@ mod tests {
                 rows_out, columns_out, kernel: [shapes.rows_in as usize, 1], upsampling: rows_out.max(columns_out), ..shapes
             };
             let place = |share: u32, size: u32| {
-                if share % 5 == 0 {
+                if share.is_multiple_of(5) {
                     return PADDING;
                 }
-                let place = (u64::from(share) * u64::from((size - 1) << FRACTION) >> 32) as u32;
-                if whole { place >> FRACTION << FRACTION } else { place }
+                let place = ((u64::from(share) * u64::from((size - 1) << FRACTION)) >> 32) as u32;
+                if whole { (place >> FRACTION) << FRACTION } else { place }
             };
             let rows = shares.iter().take(rows_out as usize).map(|&share| place(share, shapes.rows_in));
             let columns = shares.iter().rev().take(columns_out as usize).map(|&share| place(share, shapes.columns_in));
