@@ -363,6 +363,8 @@ fn joins_parts_and_enlargements() {
         ("concatenation", model().node("Concat", &["x", "x", "x"], "y", vec![int("axis", -3)]).finish(&["y"])),
         ("some channels", slice(&[1], &[-1], &[1], &[1])),
         ("every second pixel", slice(&[0, 0], &[6, 6], &[2, 3], &[2, 2])),
+        ("backwards", slice(&[-1, 4], &[i64::MIN, 0], &[2, 3], &[-1, -2])),
+        ("every second channel", slice(&[1], &[4], &[1], &[2])),
         ("the middle", slice(&[1, 2], &[5, 6], &[2, 3], &[1, 1])),
         ("every second pixel of a part", slice(&[1], &[5], &[3], &[2])),
         (

@@ -162,11 +162,24 @@ pub(super) fn slice(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueI
     for (((&start, &end), &wanted), &step) in starts.iter().zip(&ends).zip(&axes).zip(&steps) {
         let axis = axis(wanted, builder.shape(value).len())?;
         let size = builder.shape(value)[axis] as i64;
-        let within = |v: i64| (if v < 0 { v.saturating_add(size) } else { v }).clamp(0, size) as usize;
-        let Some(step) = usize::try_from(step).ok().filter(|&s| s > 0) else {
-            return Err(unsupported(format!("a step of {step}"), "steps of one or more"));
+        if step == 0 {
+            return Err(Reject::Invalid("a step of 0".into()));
+        }
+        // Backwards, the end lies before the first index where nothing is left out.
+        let (least, most) = if step > 0 { (0, size) } else { (-1, size - 1) };
+        let within = |v: i64| (if v < 0 { v.saturating_add(size) } else { v }).clamp(least, most);
+        let (start, end) = (within(start), within(end));
+        value = match usize::try_from(step) {
+            Ok(step) => part(builder, call, value, Cut { axis, start: start as usize, end: end as usize, step })?,
+            Err(_) => {
+                let count = (start - end).max(0).unsigned_abs().div_ceil(step.unsigned_abs());
+                let wanted: Vec<usize> = (0..count as i64).map(|i| (start + i * step) as usize).collect();
+                if wanted.is_empty() {
+                    return Err(Reject::Invalid(format!("a slice of axis {axis} is empty")));
+                }
+                picked_in_order(builder, call, value, axis, &wanted)?
+            }
         };
-        value = part(builder, call, value, Cut { axis, start: within(start), end: within(end), step })?;
     }
     Ok(vec![value])
 }
@@ -202,6 +215,9 @@ fn cut(builder: &mut Builder, call: &Call<'_>, value: ValueId, part: Cut) -> Res
         return Ok(value);
     }
     match axis {
+        1 if step > 1 && (3..=4).contains(&builder.shape(value).len()) => {
+            picked(builder, call, value, axis, &(start..end).step_by(step).collect::<Vec<_>>())
+        }
         1 if step == 1 => builder.emit(call, Operator::Slice { axis, start, end }, &[value]),
         2 | 3 => {
             let image = as_image(builder, call, value)?;
@@ -377,13 +393,24 @@ pub(super) fn gather(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
     };
     let taken = match parts_along(builder, input, axis) {
         Some(parts) if wanted.len() == 1 => parts[wanted[0]],
-        _ => in_image_order(builder, call, input, |builder, image, axes| {
-            let axis = axes.iter().position(|&a| a == axis).unwrap_or(axis);
-            picked(builder, call, image, axis, &wanted)
-        })?,
+        _ => picked_in_order(builder, call, input, axis, &wanted)?,
     };
     let target = [&shape[..axis], &indices.shape, &shape[axis + 1..]].concat();
     Ok(vec![builder.reshape(call, taken, target)?])
+}
+
+/// Some indices of an axis of a tensor whose channels may come last.
+fn picked_in_order(
+    builder: &mut Builder,
+    call: &Call<'_>,
+    value: ValueId,
+    axis: usize,
+    wanted: &[usize],
+) -> Result<ValueId, Reject> {
+    in_image_order(builder, call, value, |builder, image, axes| {
+        let axis = axes.iter().position(|&a| a == axis).unwrap_or(axis);
+        picked(builder, call, image, axis, wanted)
+    })
 }
 
 fn picked(
