@@ -1,13 +1,15 @@
 //! Hostile and random ONNX files, in this process: importing, rewriting and lowering end with a model or an error, never with a
 //! panic, and take bounded time and memory.
 //!
-//! Seeds are fixed. `RESIDUA_FUZZ_SECONDS` lets each test run longer than its share of the suite.
+//! Seeds are fixed. `RESIDUA_FUZZ_SECONDS` lets each test run longer than its share of the suite, `RESIDUA_FUZZ_SEED` gives other
+//! files.
 
 use crate::common::onnx::{Onnx, network, value};
 use crate::common::random::Random;
 use residua_models::onnx::{import, survey};
 use residua_models::{rewrite, shape};
 use residua_quantize::lower::lower;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::{AttributeProto, NodeProto};
@@ -30,6 +32,8 @@ fn survives(bytes: &[u8]) {
 /// Calls a function with fresh random numbers until its time is over, `least` times at least.
 fn repeatedly(seed: u64, least: usize, run: impl Fn(&mut Random)) {
     let seconds = std::env::var("RESIDUA_FUZZ_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
+    let other = std::env::var("RESIDUA_FUZZ_SEED").ok().and_then(|s| s.parse::<u64>().ok()).unwrap_or(0);
+    let seed = seed ^ other.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let (start, mut random, mut count) = (Instant::now(), Random::new(seed), 0);
     while count < least || start.elapsed().as_secs() < seconds {
         run(&mut random);
@@ -41,18 +45,43 @@ fn repeatedly(seed: u64, least: usize, run: impl Fn(&mut Random)) {
 #[test]
 fn bytes_changed() {
     let bytes = network().encode();
-    repeatedly(11, 2000, |random| {
-        let mut bytes = bytes.clone();
-        for _ in 0..1 + random.below(4) {
-            let at = random.below(bytes.len());
-            match random.below(4) {
-                0 => bytes[at] = random.next() as u8,
-                1 => bytes[at] ^= 1 << random.below(8),
-                2 => bytes.truncate(at.max(1)),
-                _ => bytes.insert(at, random.next() as u8),
-            }
+    repeatedly(11, 2000, |random| survives(&changed(&bytes, random)));
+}
+
+/// Some bytes are others, missing or more; the end may be cut off.
+fn changed(bytes: &[u8], random: &mut Random) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for _ in 0..1 + random.below(4) {
+        let at = random.below(bytes.len());
+        match random.below(8) {
+            0..=2 => bytes[at] = random.next() as u8,
+            3..=4 => bytes[at] ^= 1 << random.below(8),
+            5 => bytes.truncate(at.max(1)),
+            6 => drop(bytes.drain(at..(at + 1 + random.below(4)).min(bytes.len()))),
+            _ => bytes.insert(at, random.next() as u8),
         }
-        survives(&bytes);
+        if bytes.is_empty() {
+            break;
+        }
+    }
+    bytes
+}
+
+/// Files as PyTorch's and TensorFlow's exporters write them, whole and damaged.
+#[test]
+fn exported_files_changed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/exported");
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let files: Vec<Vec<u8>> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
+    for (path, bytes) in paths.iter().zip(&files) {
+        let mut graph = import(bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        rewrite::to_fixed_point(&mut graph);
+        lower(&graph).unwrap_or_else(|e| panic!("{}: {e:?}", path.display()));
+    }
+    repeatedly(13, 2000, |random| {
+        let file = &files[random.below(files.len())];
+        survives(&changed(file, random));
     });
 }
 

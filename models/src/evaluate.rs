@@ -78,6 +78,27 @@ pub fn evaluate(graph: &Graph, inputs: &[&[f32]]) -> Vec<Vec<f32>> {
                 if index[*axis] < from[*axis] { x[flat(&index, from)] } else { 0.0 }
             }),
             Operator::Upsample { factor, source } => upsample(x, from, to, *factor, *source),
+            Operator::Resample { rows, columns } => image(to, |c, y, x_out| {
+                if rows[y] < 0.0 || columns[x_out] < 0.0 {
+                    return 0.0;
+                }
+                let around = |place: f32, size: usize| {
+                    let before = place.floor();
+                    let share = f64::from(place - before);
+                    [(before as usize, 1.0 - share), ((before as usize + 1).min(size - 1), share)]
+                };
+                let mut sum = 0.0;
+                for (row, row_share) in around(rows[y], from[2]) {
+                    for (column, share) in around(columns[x_out], from[3]) {
+                        sum += f64::from(at(x, from, c, row, column).unwrap_or(0.0)) * row_share * share;
+                    }
+                }
+                sum as f32
+            }),
+            Operator::MaxOfChannels { outputs } => image(to, |c, y, x_out| {
+                let channels = (c..from[1]).step_by(*outputs);
+                channels.filter_map(|c| at(x, from, c, y, x_out)).fold(f32::NEG_INFINITY, f32::max)
+            }),
             Operator::Clamp { min, max } => x.iter().map(|x| x.max(*min).min(*max)).collect(),
             Operator::MaxPool { window } => image(to, |c, y, x_out| {
                 let mut largest = f32::NEG_INFINITY;

@@ -150,6 +150,18 @@ pub enum Operator {
         /// Where pixels come from.
         source: PixelSource,
     },
+    /// Images whose rows and columns lie at any places of the input, linearly interpolated between the pixels around them.
+    Resample {
+        /// For each row of the output its place in the input, from 0 to the input's last row; −1 for a row of zeros.
+        rows: Vec<f32>,
+        /// For each column of the output its place in the input.
+        columns: Vec<f32>,
+    },
+    /// Channel `c` of the output is the largest of the input's channels `c + k · outputs`, for all `k`.
+    MaxOfChannels {
+        /// Channels of the output, a divisor of the input's.
+        outputs: usize,
+    },
     /// `min(max(x, min), max)`; ReLU is `[0, ∞)`, ReLU6 `[0, 6]`.
     Clamp {
         /// Lower bound, may be `-∞`.
@@ -221,6 +233,8 @@ impl Operator {
             Operator::Slice { .. } => "Slice",
             Operator::Pad { .. } => "Pad",
             Operator::Upsample { source: PixelSource::Nearest | PixelSource::Bilinear, .. } => "Resize",
+            Operator::Resample { .. } => "Resize",
+            Operator::MaxOfChannels { .. } => "ReduceMax",
             Operator::Upsample { .. } => "DepthToSpace",
             Operator::LogSoftmax { .. } => "LogSoftmax",
             Operator::Clamp { .. } => "Clip",

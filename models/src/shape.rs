@@ -117,6 +117,24 @@ pub fn infer(operator: &Operator, inputs: &[&[usize]], declared: Option<&[usize]
                 _ => return fail(format!("factor {factor} and input {x:?}")),
             }
         }
+        Operator::Resample { rows, columns } => {
+            let [batch, channels, height, width] = image(x)?;
+            for (places, size) in [(rows, height), (columns, width)] {
+                if let Some(place) =
+                    places.iter().find(|&&place| place != -1.0 && !(0.0..=(size - 1) as f32).contains(&place))
+                {
+                    return fail(format!("place {place} of {size} rows or columns"));
+                }
+            }
+            vec![batch, channels, rows.len(), columns.len()]
+        }
+        Operator::MaxOfChannels { outputs } => {
+            let [batch, channels, height, width] = image(x)?;
+            if *outputs == 0 || channels % outputs != 0 {
+                return fail(format!("{outputs} outputs of input {x:?}"));
+            }
+            vec![batch, *outputs, height, width]
+        }
         Operator::MaxPool { window } | Operator::AveragePool { window, .. } => {
             let [batch, channels, height, width] = image(x)?;
             if (0..2).any(|a| window.pads[a] >= window.kernel[a] || window.pads[a + 2] >= window.kernel[a]) {

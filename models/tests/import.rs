@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Model, float, int, ints, reals, reference, shared, string};
+use common::{Attribute, Model, float, int, ints, reals, reference, shared, string};
 use residua_models::evaluate::evaluate;
 use residua_models::execute::Executor;
 use residua_models::graph::Graph;
@@ -363,6 +363,8 @@ fn joins_parts_and_enlargements() {
         ("concatenation", model().node("Concat", &["x", "x", "x"], "y", vec![int("axis", -3)]).finish(&["y"])),
         ("some channels", slice(&[1], &[-1], &[1], &[1])),
         ("every second pixel", slice(&[0, 0], &[6, 6], &[2, 3], &[2, 2])),
+        ("backwards", slice(&[-1, 4], &[i64::MIN, 0], &[2, 3], &[-1, -2])),
+        ("every second channel", slice(&[1], &[4], &[1], &[2])),
         ("the middle", slice(&[1, 2], &[5, 6], &[2, 3], &[1, 1])),
         ("every second pixel of a part", slice(&[1], &[5], &[3], &[2])),
         (
@@ -387,6 +389,113 @@ fn joins_parts_and_enlargements() {
         ("transposed, wide", transposed(5, 2, [2, 1, 2, 1], 1, 1)),
         ("transposed, stride 1", transposed(3, 1, [1; 4], 0, 1)),
         ("logarithm of a softmax", model().node("LogSoftmax", &["x"], "y", vec![int("axis", 1)]).finish(&["y"])),
+    ];
+    for (name, bytes) in cases {
+        computes_the_same(name, &bytes);
+    }
+}
+
+#[test]
+fn places_of_rows_and_columns() {
+    let model = || Model::new(&[1, 3, 7, 5]).floats("half", &[], vec![0.5]);
+    let resize = |mode: &str, transform: &str, rounding: &str, sizes: [i64; 4]| {
+        let attributes = vec![
+            string("mode", mode),
+            string("coordinate_transformation_mode", transform),
+            string("nearest_mode", rounding),
+        ];
+        model().ints("s", &sizes).node("Resize", &["x", "", "", "s"], "y", attributes).finish(&["y"])
+    };
+    let pad = |mode: &str, pads: &[i64]| {
+        let attributes = vec![string("mode", mode)];
+        model().ints("p", pads).node("Pad", &["x", "p"], "y", attributes).finish(&["y"])
+    };
+    let gather = |axis: i64, indices: &[i64]| {
+        model().ints("i", indices).node("Gather", &["x", "i"], "y", vec![int("axis", axis)]).finish(&["y"])
+    };
+    let cases = [
+        ("linear by unlike factors", resize("linear", "half_pixel", "floor", [1, 3, 13, 8])),
+        ("linear, aligned corners", resize("linear", "align_corners", "floor", [1, 3, 14, 10])),
+        ("nearest by unlike factors", resize("nearest", "asymmetric", "floor", [1, 3, 12, 15])),
+        ("smaller", resize("linear", "half_pixel", "floor", [1, 3, 3, 4])),
+        ("mirrored", pad("reflect", &[0, 0, 2, 1, 0, 0, 3, 4])),
+        ("edges repeated", pad("edge", &[0, 0, 2, 0, 0, 0, 0, 9])),
+        ("another number around", {
+            let model = model().ints("p", &[0, 1, 2, 0, 0, 0, 1, 1]);
+            model.node("Pad", &["x", "p", "half"], "y", vec![]).finish(&["y"])
+        }),
+        ("picked rows", gather(2, &[6, 0, 0, 3])),
+        ("picked channels", gather(1, &[2, 0])),
+        ("a column", gather(-1, &[-2])),
+        ("below each other", model().node("Concat", &["x", "x"], "y", vec![int("axis", 2)]).finish(&["y"])),
+        ("beside what is computed from it", {
+            let model = model().node("Relu", &["x"], "r", vec![]);
+            model.node("Concat", &["r", "x"], "y", vec![int("axis", 3)]).finish(&["y"])
+        }),
+        ("channels beside constants", {
+            let numbers = [vec![0.0; 35], vec![0.25; 35]].concat();
+            let model = model().floats("c", &[1, 2, 7, 5], numbers);
+            model.node("Concat", &["c", "x", "c"], "y", vec![int("axis", 1)]).finish(&["y"])
+        }),
+    ];
+    for (name, bytes) in cases {
+        computes_the_same(name, &bytes);
+    }
+}
+
+#[test]
+fn axes_that_are_joined_repeated_and_named() {
+    let model = || Model::new(&[1, 4, 6, 5]).floats("half", &[], vec![0.5]).floats("zero", &[], vec![0.0]);
+    let reduce = |operator: &str, axes: &[i64]| {
+        model().node(operator, &["x"], "y", vec![ints("axes", axes), int("keepdims", 1)]).finish(&["y"])
+    };
+    let stacked = |operator: &str, attributes: Vec<Attribute>| {
+        let model = model().ints("front", &[0]).node("Relu", &["x"], "r", vec![]);
+        let model =
+            model.node("Unsqueeze", &["x", "front"], "a", vec![]).node("Unsqueeze", &["r", "front"], "b", vec![]);
+        let model = model.node("Concat", &["a", "b"], "s", vec![int("axis", 0)]);
+        model.node(operator, &["s"], "y", attributes).finish(&["y"])
+    };
+    let choice = |yes: &str, no: &str| {
+        let model = model().node("Greater", &["x", "half"], "g", vec![]);
+        model.node("Where", &["g", yes, no], "y", vec![]).finish(&["y"])
+    };
+    let cases = [
+        ("largest channel", reduce("ReduceMax", &[1])),
+        ("largest of rows with channels last", reduce("ReduceMax", &[1, 2])),
+        ("smallest", reduce("ReduceMin", &[2, 3])),
+        ("length", reduce("ReduceL2", &[1])),
+        ("sizes", reduce("ReduceL1", &[2, 3])),
+        ("mean of a stack", stacked("ReduceMean", vec![ints("axes", &[0]), int("keepdims", 0)])),
+        ("largest of a stack", stacked("ReduceMax", vec![ints("axes", &[0]), int("keepdims", 0)])),
+        ("chosen numbers", choice("half", "zero")),
+        ("chosen elements", choice("x", "half")),
+        ("chosen by another number", choice("zero", "x")),
+        ("chosen of two", {
+            let model = model().node("Sigmoid", &["x"], "s", vec![]).node("LessOrEqual", &["x", "s"], "g", vec![]);
+            model.node("Where", &["g", "x", "s"], "y", vec![]).finish(&["y"])
+        }),
+        ("signs", model().node("Sign", &["x"], "y", vec![]).finish(&["y"])),
+        ("a gate that is repeated", {
+            let model = model().ints("e", &[1, 4, 6, 5]).node("GlobalAveragePool", &["x"], "g", vec![]);
+            model.node("Expand", &["g", "e"], "w", vec![]).node("Mul", &["x", "w"], "y", vec![]).finish(&["y"])
+        }),
+        ("a tensor that is repeated", {
+            let model = model().ints("e", &[1, 2, 1, 3]);
+            model.node("Tile", &["x", "e"], "y", vec![]).finish(&["y"])
+        }),
+        ("channels mixed by letters", {
+            let model = model().floats("w", &[3, 4], reals(7, 12));
+            model.node("Einsum", &["x", "w"], "y", vec![string("equation", "nchw,oc->nohw")]).finish(&["y"])
+        }),
+        ("channels weighted by letters", {
+            let model = model().node("ReduceMean", &["x"], "w", vec![ints("axes", &[2, 3]), int("keepdims", 0)]);
+            model.node("Einsum", &["x", "w"], "y", vec![string("equation", "nchw,nc->nchw")]).finish(&["y"])
+        }),
+        ("a matrix of matrices", {
+            let model = model().floats("a", &[5, 2], reals(7, 10)).floats("b", &[2, 3], reals(8, 6));
+            model.node("MatMul", &["a", "b"], "w", vec![]).node("MatMul", &["x", "w"], "y", vec![]).finish(&["y"])
+        }),
     ];
     for (name, bytes) in cases {
         computes_the_same(name, &bytes);

@@ -209,15 +209,8 @@ impl Model {
             return Err(CompileError::PartlyQuantized(self.rows.values[self.rows.input].name.clone()));
         }
         for node in &self.rows.nodes {
-            let follows = matches!(
-                node.operator,
-                RowOperator::Softmax
-                    | RowOperator::MaxPool
-                    | RowOperator::AveragePool { .. }
-                    | RowOperator::Channels { .. }
-                    | RowOperator::Upsample { .. }
-                    | RowOperator::Clamp
-            );
+            let follows = node.operator.keeps_elements()
+                || matches!(node.operator, RowOperator::Softmax | RowOperator::AveragePool { .. } | RowOperator::Clamp);
             if ranges[node.output].is_none() {
                 let range = ranges[node.inputs[0]].filter(|_| follows);
                 ranges[node.output] = Some(range.ok_or_else(|| CompileError::PartlyQuantized(node.name.clone()))?);

@@ -54,9 +54,7 @@ fn groups(model: &Model) -> Vec<Vec<usize>> {
     let rows = &model.rows;
     let mut own: Vec<usize> = (0..rows.values.len()).collect();
     for node in &rows.nodes {
-        let moves =
-            matches!(node.operator, RowOperator::MaxPool | RowOperator::Channels { .. } | RowOperator::Upsample { .. });
-        if moves {
+        if node.operator.keeps_elements() {
             own[node.output] = own[node.inputs[0]];
         }
     }

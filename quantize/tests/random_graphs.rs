@@ -217,6 +217,35 @@ impl Builder {
         self.node(RowOperator::Upsample { factor, source }, vec![input], window, shape)
     }
 
+    /// The largest of some channels.
+    fn max_of_channels(&mut self, input: usize) -> usize {
+        let [rows, columns, channels] = self.graph.values[input].shape;
+        let divisors: Vec<usize> = (1..=channels).filter(|d| channels % d == 0).collect();
+        let outputs = divisors[self.random.below(divisors.len())];
+        let window = Window { kernel: [1; 2], strides: [1; 2], dilations: [1; 2], pads: [0; 4] };
+        self.node(RowOperator::MaxOfChannels, vec![input], window, [rows, columns, outputs])
+    }
+
+    /// Rows and columns at any places.
+    fn resample(&mut self, input: usize) -> usize {
+        let [rows, columns, channels] = self.graph.values[input].shape;
+        let [rows_out, columns_out] = [rows, columns].map(|size| 1 + self.random.below(2 * size));
+        let mut places = |count: usize, size: usize| {
+            let steps = (0..count).map(|_| self.random.below(8 * (size - 1) + 1) as f32 / 8.0);
+            steps.collect::<Vec<f32>>()
+        };
+        let (row_places, column_places) = (places(rows_out, rows), places(columns_out, columns));
+        let highest = row_places.iter().map(|place| place.ceil() as usize).max().unwrap_or(0);
+        let window = Window {
+            kernel: [highest + 1, columns_out + 1],
+            strides: [1; 2],
+            dilations: [1; 2],
+            pads: [0, columns_out, 0, 0],
+        };
+        let operator = RowOperator::Resample { rows: row_places, columns: column_places, upsampling: rows_out };
+        self.node(operator, vec![input], window, [rows_out, columns_out, channels])
+    }
+
     /// The graph with random ranges; `wide` of two values are int16.
     fn quantized(mut self, wide: usize) -> QGraph {
         let ranges = (0..self.graph.values.len()).map(|_| {
@@ -230,7 +259,7 @@ impl Builder {
 
     fn step(&mut self, input: usize) -> usize {
         let shape = self.graph.values[input].shape;
-        match self.random.below(15) {
+        match self.random.below(17) {
             0 => {
                 let window = self.window(shape);
                 let outputs = 1 + self.random.below(12);
@@ -264,6 +293,8 @@ impl Builder {
             11 => self.point(RowOperator::Function(Function::hard_swish()), vec![input]),
             12 => self.point(RowOperator::LogSoftmax, vec![input]),
             13 => self.gated(input),
+            15 => self.max_of_channels(input),
+            14 if shape[0] * shape[1] < 200 => self.resample(input),
             _ => self.residual(input),
         }
     }

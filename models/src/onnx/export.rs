@@ -170,6 +170,27 @@ impl Exporter<'_> {
                 };
                 self.push("Resize", &node.name, &[&input, "", &scales], &output, attributes);
             }
+            Operator::Resample { rows, columns } => {
+                // Row mixes from the left, column mixes from the right.
+                let [height, width] = [2, 3].map(|axis| self.graph.value(node.inputs[0]).shape[axis]);
+                let by_rows = mixes(rows, height);
+                let rows = self.constant(&output, "rows", &[rows.len(), height], &by_rows);
+                let by_columns = mixes(columns, width);
+                let transposed: Vec<f32> =
+                    (0..width).flat_map(|x| by_columns.iter().skip(x).step_by(width).copied()).collect();
+                let columns = self.constant(&output, "columns", &[width, columns.len()], &transposed);
+                let mixed = format!("{output}/mixed");
+                self.push("MatMul", &format!("{}/rows", node.name), &[&rows, &input], &mixed, vec![]);
+                self.push("MatMul", &node.name, &[&mixed, &columns], &output, vec![]);
+            }
+            Operator::MaxOfChannels { outputs } => {
+                let shape = &self.graph.value(node.inputs[0]).shape;
+                let parts = self.integers(&output, "parts", &[shape[1] / outputs, *outputs, shape[2], shape[3]]);
+                let stacked = format!("{output}/stacked");
+                self.push("Reshape", &stacked, &[&input, &parts], &stacked, vec![]);
+                let attributes = vec![ints("axes", &[0]), int("keepdims", 1)];
+                self.push("ReduceMax", &node.name, &[&stacked], &output, attributes);
+            }
             Operator::Clamp { min, max } if *min == 0.0 && *max == f32::INFINITY => {
                 self.push("Relu", &node.name, &[&input], &output, vec![]);
             }
@@ -327,6 +348,12 @@ fn padded_bias(weights: &[f32], bias: &[f32], groups: usize, pads: &[f32]) -> Ve
             (f64::from(*bias) + sum) as f32
         })
         .collect()
+}
+
+/// For each place the shares of `size` pixels in it: `[places, size]`.
+fn mixes(places: &[f32], size: usize) -> Vec<f32> {
+    let share = |place: f32, pixel: usize| (1.0 - (place - pixel as f32).abs()).max(0.0);
+    places.iter().flat_map(|&place| (0..size).map(move |pixel| share(place, pixel))).collect()
 }
 
 /// `[1, channels, 1, ..]`.

@@ -11,7 +11,11 @@ use super::error::{ImportError, UnsupportedNode};
 use super::fold::{self, FOLDED};
 use super::model::{Structure, decode, node_name, operator_name, structure};
 use super::operators::{self, Builder, Call, Operand, Reject};
+use crate::evaluate::evaluate;
 use crate::graph::{Graph, ValueId};
+
+/// Most operations of a node that is computed while the model is imported.
+const MAX_COMPUTED: u64 = 1 << 28;
 
 /// Imports a model from the bytes of an ONNX file.
 ///
@@ -108,8 +112,18 @@ impl<'a> Importer<'a> {
             opset: self.opset,
         };
         let result = match handler {
+            // What depends on an unsupported node is not named as well, unless it is unsupported itself.
+            None if unknown && FOLDED.contains(&operator.as_str()) => Ok(vec![]),
             None => Err(operators::unknown(&operator)),
             Some(_) if unknown => Ok(vec![]),
+            Some(handler) if constants_alone(&operands) => match computed(handler, &call)? {
+                Some(constants) => {
+                    let names = node.output.iter().filter(|name| !name.is_empty());
+                    self.known.extend(names.zip(constants).map(|(name, c)| (name.as_str(), Known::Constant(c))));
+                    return Ok(());
+                }
+                None => handler(&mut self.builder, &call),
+            },
             Some(handler) => handler(&mut self.builder, &call),
         };
         let outputs = match result {
@@ -207,6 +221,40 @@ impl<'a> Importer<'a> {
         }
         Ok((self.builder.graph, self.unsupported))
     }
+}
+
+/// Whether a node has inputs, and no part of the model computes them.
+fn constants_alone(operands: &[Option<Operand<'_>>]) -> bool {
+    let mut given = operands.iter().flatten();
+    matches!(given.next(), Some(Operand::Constant(_))) && given.all(|o| matches!(o, Operand::Constant(_)))
+}
+
+/// The outputs of a node whose inputs are constants, by the definition of the graph's operators; `None` where its handler does
+/// not take the first one as computed, or it is too large.
+fn computed(handler: operators::Handler, call: &Call<'_>) -> Result<Option<Vec<Constant>>, ImportError> {
+    let Some(Operand::Constant(first)) = call.operand(0) else { return Ok(None) };
+    if !matches!(first.elements, Elements::Float(_)) || crate::shape::elements(&first.shape).is_none() {
+        return Ok(None);
+    }
+    let mut builder = Builder::new(Graph::default());
+    let input = builder.graph.add_value(first.name.as_str(), first.shape.clone());
+    builder.graph.inputs.push(input);
+    let mut operands = call.operands.to_vec();
+    operands[0] = Some(Operand::Value(input));
+    let Ok(outputs) = handler(&mut builder, &Call { operands: &operands, ..*call }) else { return Ok(None) };
+    let graph = builder.graph;
+    let work = |node: &crate::graph::Node| {
+        graph.node_macs(node) + graph.value(node.output).shape.iter().product::<usize>() as u64
+    };
+    if graph.nodes.iter().map(work).sum::<u64>() > MAX_COMPUTED {
+        return Ok(None);
+    }
+    let values = evaluate(&graph, &[&first.weights()?]);
+    let constant = |id: &ValueId| {
+        let (value, data) = (graph.value(*id), values[id.0].clone());
+        Constant::new(value.name.as_str(), value.shape.clone(), Elements::Float(data))
+    };
+    Ok(Some(outputs.iter().map(constant).collect()))
 }
 
 /// The value of a `Constant` node in any of the forms that hold numbers.

@@ -10,6 +10,11 @@ pub(super) fn apply(graph: &mut Graph, index: usize) -> bool {
         Operator::Affine { scale, offset } => scale.iter().all(|&s| s == 1.0) && offset.iter().all(|&o| o == 0.0),
         Operator::Reshape => graph.value(node.inputs[0]).shape == graph.value(node.output).shape,
         Operator::Transpose { permutation } => permutation.iter().copied().eq(0..permutation.len()),
+        Operator::Resample { rows, columns } => {
+            let shape = &graph.value(node.inputs[0]).shape;
+            let all = |places: &[f32], size: usize| places.iter().copied().eq((0..size).map(|i| i as f32));
+            all(rows, shape[2]) && all(columns, shape[3])
+        }
         Operator::MaxPool { window } | Operator::AveragePool { window, .. } => {
             window.kernel == [1, 1] && window.strides == [1, 1] && !window.is_padded()
         }

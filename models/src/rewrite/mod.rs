@@ -13,7 +13,9 @@ mod merge_affines;
 mod merge_branches;
 mod merge_clamps;
 mod merge_padding;
+mod merge_resamples;
 mod merge_reshapes;
+mod merge_splits;
 mod merge_transposes;
 mod shuffles;
 #[cfg(test)]
@@ -36,6 +38,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "remove identity", apply: identity::apply },
     Rule { name: "merge reshapes", apply: merge_reshapes::apply },
     Rule { name: "merge transposes", apply: merge_transposes::apply },
+    Rule { name: "merge split axes", apply: merge_splits::apply },
     Rule { name: "recognize shuffles of pixels and channels", apply: shuffles::apply },
     Rule { name: "keep volumes folded", apply: volumes::apply },
     Rule { name: "merge clamps", apply: merge_clamps::apply },
@@ -45,6 +48,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "move affine behind pooling", apply: affine_down::apply },
     Rule { name: "fold affine into the layers behind", apply: affine_forward::apply },
     Rule { name: "fuse functions", apply: fuse_functions::apply },
+    Rule { name: "merge resamples", apply: merge_resamples::apply },
     Rule { name: "merge padding", apply: merge_padding::apply },
     Rule { name: "merge branches", apply: merge_branches::apply },
 ];

@@ -22,6 +22,22 @@ impl Layout {
         Self(vec![vec![], vec![Axis::Channel], vec![Axis::Row], vec![Axis::Column]])
     }
 
+    /// `[1, channels, columns, rows]`.
+    pub fn turned_image() -> Self {
+        Self(vec![vec![], vec![Axis::Channel], vec![Axis::Column], vec![Axis::Row]])
+    }
+
+    /// Whether this is `[1, channels, columns, rows]`; dimensions of size 1 may be any axis.
+    pub fn is_turned_image(&self) -> bool {
+        let within = |d: usize, axis: Axis| self.0[d].iter().all(|&a| a == axis);
+        self.0.len() == 4
+            && self.0[0].is_empty()
+            && within(1, Axis::Channel)
+            && within(2, Axis::Column)
+            && within(3, Axis::Row)
+            && !self.is_image()
+    }
+
     /// A layout for a shape of which nothing is known: channels second, then rows, then columns.
     pub fn default_of(shape: &[usize]) -> Self {
         let axes = [Axis::Channel, Axis::Row, Axis::Column];
@@ -58,6 +74,20 @@ impl Layout {
             && within(1, Axis::Channel)
             && within(2, Axis::Row)
             && within(3, Axis::Column)
+    }
+
+    /// The same with a dimension of size 1.
+    pub fn without(&self, dimension: usize) -> Self {
+        let mut dims = self.0.clone();
+        if let Some(axes) = dims.get_mut(dimension) {
+            axes.clear();
+        }
+        Self(dims)
+    }
+
+    /// Whether a dimension, and no other, is the channels.
+    pub fn is_only_channels(&self, dimension: usize) -> bool {
+        self.0.get(dimension).is_some_and(|d| *d == [Axis::Channel])
     }
 
     /// Whether two layouts are the same on the dimensions for which a condition holds.

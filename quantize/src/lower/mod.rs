@@ -2,6 +2,7 @@
 //! join the operator before them.
 
 mod layout;
+mod places;
 
 use layout::{Axis, Layout};
 use residua_models::function::Function;
@@ -120,6 +121,17 @@ pub enum RowOperator {
         /// Where pixels come from.
         source: PixelSource,
     },
+    /// Rows and columns from places of the input, see [`Operator::Resample`].
+    Resample {
+        /// For each row its place.
+        rows: Vec<f32>,
+        /// For each column its place.
+        columns: Vec<f32>,
+        /// Output rows for each step of the window.
+        upsampling: usize,
+    },
+    /// The largest of every `outputs`-th channel, see [`Operator::MaxOfChannels`].
+    MaxOfChannels,
     /// A function of each element.
     Function(Function),
     /// Maximum over the window.
@@ -145,6 +157,14 @@ pub enum RowOperator {
 }
 
 impl RowOperator {
+    /// Whether the output has the input's elements, or numbers between them, in another place: both have one scale.
+    pub(crate) fn keeps_elements(&self) -> bool {
+        matches!(
+            self,
+            Self::MaxPool | Self::Channels { .. } | Self::Upsample { .. } | Self::Resample { .. } | Self::MaxOfChannels
+        )
+    }
+
     /// Whether the operator's arithmetic ends in bounds of its own, so that a clamp can join it.
     fn has_bounds(&self) -> bool {
         !matches!(
@@ -155,6 +175,8 @@ impl RowOperator {
                 | Self::Concat
                 | Self::Channels { .. }
                 | Self::Upsample { .. }
+                | Self::Resample { .. }
+                | Self::MaxOfChannels
         )
     }
 }
@@ -299,6 +321,24 @@ impl Lowering<'_> {
         const PAIR: &str = "two tensors of one layout, one of which may have size 1 on some axes";
         const NCHW: &str = "a tensor of shape [1, channels, height, width]";
         match &node.operator {
+            Operator::Convolution { weight, bias, window, .. }
+                if bias.len() == 1 && self.channels_along(node, window, &first).is_some() =>
+            {
+                let Some(dimension) = self.channels_along(node, window, &first) else { return Ok(()) };
+                let channels = self.rows.values[first.value].shape[2];
+                // Each output sums its neighbours among the channels.
+                let (dilation, pad) = (window.dilations[dimension - 2], window.pads[dimension - 2]);
+                let tap =
+                    |output: usize, input: usize| (input + pad).checked_sub(output).filter(|at| at % dilation == 0);
+                let weight_of = |output: usize, input: usize| {
+                    tap(output, input).and_then(|at| weight.data.get(at / dilation)).copied().unwrap_or(0.0)
+                };
+                let outputs = 0..channels;
+                let weights = outputs.flat_map(|o| (0..channels).map(move |i| weight_of(o, i))).collect();
+                let bias = vec![bias[0]; channels];
+                let operator = RowOperator::Convolution { weights, bias, groups: 1, pad_value: None };
+                self.push(node, operator, &[first.value], POINT, first.layout);
+            }
             Operator::Convolution { weight, bias, window, groups, pad_value } => {
                 if !image() {
                     return Err(fail("the input is not an image", NCHW));
@@ -335,6 +375,14 @@ impl Lowering<'_> {
                     let layout = first.layout.with_last(Axis::Channel);
                     self.push(node, operator, &[first.value], POINT, layout);
                 }
+            }
+            // One factor and one summand for all elements.
+            Operator::Affine { scale, offset }
+                if !first.layout.is_channel(1) && is_uniform(scale) && is_uniform(offset) =>
+            {
+                let channels = self.rows.values[first.value].shape[2];
+                let [scale, offset] = [scale, offset].map(|numbers| vec![numbers[0]; channels]);
+                self.push(node, RowOperator::Affine { scale, offset }, &[first.value], POINT, first.layout);
             }
             Operator::Affine { scale, offset } => {
                 if !first.layout.is_channel(1) {
@@ -388,6 +436,27 @@ impl Lowering<'_> {
                 let window = if *source == PixelSource::Bilinear { between } else { POINT };
                 self.push(node, operator, &[first.value], window, Layout::image());
             }
+            Operator::Resample { rows, columns } => {
+                // Signals may have their length along the columns.
+                let turned = first.layout.is_turned_image();
+                if !image() && !turned {
+                    return Err(fail("the input is not an image", NCHW));
+                }
+                let (rows, columns) = if turned { (columns, rows) } else { (rows, columns) };
+                let layout = if turned { Layout::turned_image() } else { Layout::image() };
+                let [height, width, _] = self.rows.values[first.value].shape;
+                let Some((window, upsampling)) = places::cover([rows, columns], [height, width]) else {
+                    return Err(fail("the window of an output row is too high", "at most 65535 rows"));
+                };
+                let operator = RowOperator::Resample { rows: rows.clone(), columns: columns.clone(), upsampling };
+                self.push(node, operator, &[first.value], window, layout);
+            }
+            Operator::MaxOfChannels { .. } => {
+                if !image() {
+                    return Err(fail("the input is not an image", NCHW));
+                }
+                self.push(node, RowOperator::MaxOfChannels, &[first.value], POINT, Layout::image());
+            }
             Operator::Clamp { min, max } => {
                 if !self.join_clamp(node, first.value, [*min, *max]) {
                     let index = self.rows.nodes.len();
@@ -407,6 +476,20 @@ impl Lowering<'_> {
             Operator::AveragePool { window, count_include_pad } if image() => {
                 let operator = RowOperator::AveragePool { count_include_pad: *count_include_pad };
                 self.push(node, operator, &[first.value], *window, Layout::image());
+            }
+            // Whole axes of tensors with their channels last.
+            Operator::MaxPool { window } | Operator::AveragePool { window, .. }
+                if self.channels_under(node, window, &first).is_some() =>
+            {
+                let Some(dimension) = self.channels_under(node, window, &first) else { return Ok(()) };
+                let channels = self.rows.values[first.value].shape[2];
+                let operator = if matches!(node.operator, Operator::MaxPool { .. }) {
+                    RowOperator::MaxOfChannels
+                } else {
+                    let weights = vec![1.0 / channels as f32; channels];
+                    RowOperator::Convolution { weights, bias: vec![0.0], groups: 1, pad_value: None }
+                };
+                self.push(node, operator, &[first.value], POINT, first.layout.without(dimension));
             }
             Operator::MaxPool { .. } | Operator::AveragePool { .. } => {
                 return Err(fail("the input is not an image", NCHW));
@@ -461,6 +544,25 @@ impl Lowering<'_> {
         };
         self.push(node, operator, &values, POINT, layout);
         Ok(())
+    }
+
+    /// The dimension along which a window of one input channel moves by ones over what are the channels of the rows, leaving
+    /// as many of them.
+    fn channels_along(&self, node: &Node, window: &Window, input: &Place) -> Option<usize> {
+        let shapes = [node.inputs[0], node.output].map(|id| &self.graph.value(id).shape);
+        let alone = |d: usize| window.kernel[3 - d] == 1 && window.strides == [1, 1];
+        let pads = |d: usize| [window.pads[3 - d], window.pads[5 - d]] == [0, 0];
+        let padless = matches!(&node.operator, Operator::Convolution { pad_value: None, .. });
+        let moves = |&d: &usize| input.layout.is_only_channels(d) && alone(d) && pads(d) && shapes[0] == shapes[1];
+        [2, 3].into_iter().find(|d| padless && shapes[0].len() == 4 && shapes[0][1] == 1 && moves(d))
+    }
+
+    /// The dimension of an input's channels, where a window covers all of it and nothing of others.
+    fn channels_under(&self, node: &Node, window: &Window, input: &Place) -> Option<usize> {
+        let shape = &self.graph.value(node.inputs[0]).shape;
+        let alone = |d: usize| window.kernel[d - 2] == shape[d] && window.kernel[3 - d] == 1;
+        let whole = |&d: &usize| input.layout.is_only_channels(d) && alone(d) && !window.is_padded();
+        [2, 3].into_iter().find(|d| shape.len() == 4 && whole(d))
     }
 
     /// Whether a window covers all pixels, however rows and columns are spread over the tensor's axes.
@@ -580,6 +682,10 @@ impl Lowering<'_> {
             macs: self.graph.node_macs(node),
         });
     }
+}
+
+fn is_uniform(numbers: &[f32]) -> bool {
+    numbers.first().is_some_and(|first| numbers.iter().all(|n| n == first))
 }
 
 /// `[outputs, inputs, rows, columns]` to `[outputs, rows, columns, inputs]`.

@@ -2,6 +2,7 @@
 
 use super::{Form, MAX_FAN_IN, QuantizeError, Quantizer};
 use crate::qgraph::Constants;
+use residua::operators::{PLACE_FRACTION, PLACE_OF_PADDING};
 use residua_models::graph::PixelSource;
 
 impl Quantizer<'_> {
@@ -47,6 +48,15 @@ impl Quantizer<'_> {
             }
         };
         Ok(Form { parameters: [code, 0], upsampling, ..self.bare("Upsample", Constants::default()) })
+    }
+
+    /// Places of rows, then of columns, in units of the operator's fraction.
+    pub(super) fn resample(&self, rows: &[f32], columns: &[f32], upsampling: usize) -> Form {
+        let unit = f64::from(1u32 << PLACE_FRACTION);
+        let place =
+            |&place: &f32| if place < 0.0 { PLACE_OF_PADDING } else { (f64::from(place) * unit).round() as u32 };
+        let weights = rows.iter().chain(columns).flat_map(|p| place(p).to_le_bytes()).collect();
+        Form { upsampling, ..self.bare("Resample", Constants { weights, ..Constants::default() }) }
     }
 
     /// A function of one element, bounds included.

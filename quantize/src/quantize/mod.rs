@@ -178,6 +178,8 @@ impl Quantizer<'_> {
                 Form { parameters: [*start, 0], ..self.bare("Channels", Constants::default()) }
             }
             RowOperator::Upsample { factor, source } => self.upsample(*factor, *source, ("Bilinear", i32::MAX, 32))?,
+            RowOperator::MaxOfChannels => self.bare("MaxOfChannels", Constants::default()),
+            RowOperator::Resample { rows, columns, upsampling } => self.resample(rows, columns, *upsampling),
             RowOperator::Function(function) => self.table(|x| function.apply(x)),
             RowOperator::MaxPool => self.bare("MaxPool", Constants::default()),
             RowOperator::AveragePool { count_include_pad } => {
@@ -283,6 +285,8 @@ mod tests {
             "Channels",
             "Upsample",
             "Bilinear",
+            "Resample",
+            "MaxOfChannels",
             "LogSoftmax",
             "WideConvolution",
             "WideAdd",

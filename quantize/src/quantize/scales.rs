@@ -30,7 +30,7 @@ pub(super) fn activations(rows: &RowGraph, statistics: &[Statistics]) -> Vec<QVa
                 };
             }
             // These move elements and leave them as they are.
-            RowOperator::MaxPool | RowOperator::Channels { .. } | RowOperator::Upsample { .. } => {
+            operator if operator.keeps_elements() => {
                 take_numbers(&mut values, node.output, node.inputs[0]);
             }
             _ => {}

@@ -38,6 +38,8 @@ impl Quantizer<'_> {
             RowOperator::Upsample { factor, source } => {
                 self.upsample(*factor, *source, ("WideBilinear", MAX_MULTIPLIER, MAX_SHIFT))?
             }
+            RowOperator::MaxOfChannels => self.bare("MaxOfChannels", Constants::default()),
+            RowOperator::Resample { rows, columns, upsampling } => self.resample(rows, columns, *upsampling),
             RowOperator::Function(function) => self.wide_table(|x| function.apply(x)),
             RowOperator::Clamp => self.wide_table(|x| x),
             RowOperator::MaxPool => self.bare("WideMaxPool", Constants::default()),

@@ -49,6 +49,11 @@ pub enum Obstacle {
         /// The window or factor.
         what: String,
     },
+    /// Rows that lie at places of the window's input, which no stride describes.
+    #[error(
+        "its rows lie at places counted from the first of a window; resize by whole factors, and pad with one value"
+    )]
+    Places,
     /// The strides' common multiple is too large.
     #[error("strides over rows have no common multiple below {limit} up to here; give branches the same strides")]
     Period {

@@ -21,6 +21,7 @@ mod depthwise3;
 mod epilogue;
 pub mod geometry;
 mod log_softmax;
+mod max_of_channels;
 mod max_pool;
 mod mean;
 mod mean_pool;
@@ -28,6 +29,7 @@ mod multiply;
 pub mod padding;
 pub mod pairing;
 mod pointwise;
+mod resample;
 pub mod rows;
 mod softmax;
 mod sum;
@@ -54,11 +56,13 @@ pub use depthwise::Depthwise as Depthwise3;
 pub use depthwise3::Depthwise3;
 pub use epilogue::Epilogue;
 pub use log_softmax::LogSoftmax;
+pub use max_of_channels::MaxOfChannels;
 pub use max_pool::MaxPool;
 pub use mean::Mean;
 pub use mean_pool::MeanPool;
 pub use multiply::Multiply;
 pub use pointwise::Pointwise;
+pub use resample::{FRACTION as PLACE_FRACTION, PADDING as PLACE_OF_PADDING, Resample};
 pub use softmax::Softmax;
 pub use sum::Sum;
 pub use table::Table;
@@ -227,6 +231,10 @@ operators! {
     17 "Bilinear" "bilinear" Bilinear window Bilinear,
     /// One kernel of 3×3 taps per channel.
     18 "Depthwise3" "depthwise3" Depthwise3 window Depthwise3<'p>,
+    /// Rows and columns from any places of the input.
+    19 "Resample" "resample" Resample wide_window Resample<'p>,
+    /// Maximum over some channels.
+    20 "MaxOfChannels" "max-of-channels" MaxOfChannels wide_window MaxOfChannels,
     /// Any convolution, dense layer or scale per channel.
     32 "WideConvolution" "wide-convolution" WideConvolution wide_window wide::WideConvolution<'p>,
     /// Sum of two tensors.

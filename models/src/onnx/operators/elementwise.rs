@@ -60,7 +60,7 @@ fn joined(builder: &mut Builder, call: &Call<'_>, two: Handler) -> Result<Vec<Va
 }
 
 /// Both inputs, brought to one rank, if the model computes both.
-fn both_computed(builder: &mut Builder, call: &Call<'_>) -> Result<Option<[ValueId; 2]>, Reject> {
+pub(super) fn both_computed(builder: &mut Builder, call: &Call<'_>) -> Result<Option<[ValueId; 2]>, Reject> {
     match (call.operand(0), call.operand(1)) {
         (Some(Operand::Value(a)), Some(Operand::Value(b))) => aligned(builder, call, [a, b]).map(Some),
         _ => Ok(None),
@@ -68,6 +68,11 @@ fn both_computed(builder: &mut Builder, call: &Call<'_>) -> Result<Option<[Value
 }
 
 fn aligned(builder: &mut Builder, call: &Call<'_>, inputs: [ValueId; 2]) -> Result<[ValueId; 2], Reject> {
+    let inputs = [0, 1].map(|i| match builder.spread.get(&inputs[i]) {
+        // What is repeated to the other input's shape is read as it was.
+        Some(&narrow) if builder.shape(inputs[i]) == builder.shape(inputs[1 - i]) => narrow,
+        _ => inputs[i],
+    });
     let rank = inputs.map(|i| builder.shape(i).len()).into_iter().max().unwrap_or(0);
     let mut aligned = inputs;
     for input in &mut aligned {
@@ -131,6 +136,7 @@ fn per_channel(
     constant: &Constant,
     numbers: impl Fn(f32) -> (f32, f32),
 ) -> Result<Vec<ValueId>, Reject> {
+    let value = widened(builder, call, value, constant)?;
     let rank = builder.shape(value).len();
     let lead = rank.checked_sub(constant.shape.len());
     let wide = constant.shape.iter().position(|&size| size > 1);
@@ -160,6 +166,18 @@ fn per_channel(
     Ok(vec![output])
 }
 
+/// An image of one channel as one of as many as a constant has.
+fn widened(builder: &mut Builder, call: &Call<'_>, value: ValueId, constant: &Constant) -> Result<ValueId, Reject> {
+    let channels = match (builder.shape(value), constant.shape.as_slice()) {
+        (&[_, 1, _, _], &[1, channels, 1, 1] | &[channels, 1, 1]) if channels > 1 => channels,
+        _ => return Ok(value),
+    };
+    match Operator::pick(1, 1, &vec![(0, 0); channels]) {
+        Some(copies) => builder.emit(call, copies, &[value]),
+        None => Err(mismatch(builder.shape(value), constant)),
+    }
+}
+
 fn mismatch(shape: &[usize], constant: &Constant) -> Reject {
     let reason = format!("a constant of shape {:?} with a tensor of shape {shape:?}", constant.shape);
     unsupported(reason, "one number, or one an index of one axis")
@@ -185,8 +203,12 @@ pub(super) fn per_channel_numbers(builder: &Builder, value: ValueId, constant: &
     }
 }
 
-/// The larger of two computed tensors of one shape: `a + max(b − a, 0)`.
+/// The larger of two computed tensors: of two images of one shape the channels side by side, of others `a + max(b − a, 0)`.
 pub(super) fn larger(builder: &mut Builder, call: &Call<'_>, [a, b]: [ValueId; 2]) -> Result<ValueId, Reject> {
+    if let (&[_, outputs, _, _], true) = (builder.shape(a), builder.shape(a) == builder.shape(b)) {
+        let both = builder.emit(call, Operator::Concat { axis: 1 }, &[a, b])?;
+        return builder.emit(call, Operator::MaxOfChannels { outputs }, &[both]);
+    }
     let difference = builder.emit(call, Operator::Subtract, &[b, a])?;
     let excess = builder.emit(call, Operator::Clamp { min: 0.0, max: f32::INFINITY }, &[difference])?;
     builder.emit(call, Operator::Add, &[a, excess])

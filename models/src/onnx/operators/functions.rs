@@ -1,7 +1,7 @@
 //! Functions of one element.
 
 use super::elementwise::per_channel_numbers;
-use super::{Builder, Call, Operand, Reject, unsupported};
+use super::{Builder, Call, Reject, unsupported};
 use crate::function::Function;
 use crate::graph::{Operator, ValueId};
 
@@ -148,32 +148,6 @@ pub(super) fn elu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>
 pub(super) fn selu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
     let (alpha, scale) = (number(call, "alpha", 1.673_263_2)?, number(call, "gamma", 1.050_701)?);
     emit(builder, call, Function::Elu { alpha }.then(Function::Linear { scale, offset: 0.0 }))
-}
-
-/// Comparison with a number: 1 where it holds, else 0.
-pub(super) fn greater(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
-    compare(builder, call, false)
-}
-
-pub(super) fn less(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
-    compare(builder, call, true)
-}
-
-fn compare(builder: &mut Builder, call: &Call<'_>, less: bool) -> Result<Vec<ValueId>, Reject> {
-    let (value, constant, constant_first) = match (call.operand(0), call.operand(1)) {
-        (Some(Operand::Value(value)), Some(Operand::Constant(constant))) => (value, constant, false),
-        (Some(Operand::Constant(constant)), Some(Operand::Value(value))) => (value, constant, true),
-        _ => return Err(unsupported("both inputs are computed by the model", "comparison with one number")),
-    };
-    let Some(threshold) = constant.scalar().filter(|t| t.is_finite()) else {
-        return Err(unsupported(format!("a constant of shape {:?}", constant.shape), "comparison with one number"));
-    };
-    let function = if less == constant_first {
-        Function::Step { threshold }
-    } else {
-        Function::Linear { scale: -1.0, offset: 0.0 }.then(Function::Step { threshold: -threshold })
-    };
-    Ok(vec![builder.emit(call, Operator::Function(function), &[value])?])
 }
 
 /// `max(x, 0) + slope[c] · min(x, 0)`.

@@ -2,16 +2,23 @@
 
 mod convolution;
 mod dense;
+mod einsum;
 mod elementwise;
 mod functions;
+mod logic;
 mod normalization;
+mod order;
 mod parts;
 mod pooling;
 mod qlinear;
 mod quantization;
+mod reduce;
+mod resize;
 mod shape;
 mod upsampling;
 mod volumes;
+
+use std::collections::HashMap;
 
 use tract_onnx::pb::tensor_proto::DataType;
 
@@ -27,6 +34,7 @@ pub(super) type Handler = fn(&mut Builder, &Call<'_>) -> Result<Vec<ValueId>, Re
 const TABLE: &[(&str, Handler)] = &[
     ("Abs", functions::absolute),
     ("Add", elementwise::add),
+    ("And", logic::and),
     ("AveragePool", pooling::average),
     ("BatchNormalization", normalization::batch),
     ("Cast", shape::cast),
@@ -41,17 +49,20 @@ const TABLE: &[(&str, Handler)] = &[
     ("DequantizeLinear", quantization::dequantize),
     ("Div", elementwise::divide),
     ("Dropout", shape::dropout),
+    ("Einsum", einsum::einsum),
     ("Elu", functions::elu),
     ("Erf", functions::erf),
     ("Exp", functions::exponential),
     ("Expand", shape::expand),
     ("Flatten", shape::flatten),
     ("Floor", functions::floor),
+    ("Gather", parts::gather),
     ("Gelu", functions::gelu),
     ("Gemm", dense::gemm),
     ("GlobalAveragePool", pooling::global_average),
     ("GlobalMaxPool", pooling::global_max),
-    ("Greater", functions::greater),
+    ("Greater", logic::greater),
+    ("GreaterOrEqual", logic::greater_or_equal),
     ("GroupNormalization", normalization::group),
     ("HardSigmoid", functions::hard_sigmoid),
     ("HardSwish", functions::hard_swish),
@@ -59,7 +70,8 @@ const TABLE: &[(&str, Handler)] = &[
     ("InstanceNormalization", normalization::instance),
     ("LayerNormalization", normalization::layer),
     ("LeakyRelu", functions::leaky_relu),
-    ("Less", functions::less),
+    ("Less", logic::less),
+    ("LessOrEqual", logic::less_or_equal),
     ("Log", functions::logarithm),
     ("LogSoftmax", normalization::log_softmax),
     ("MatMul", dense::matmul),
@@ -70,6 +82,8 @@ const TABLE: &[(&str, Handler)] = &[
     ("Mish", functions::mish),
     ("Mul", elementwise::multiply),
     ("Neg", elementwise::negate),
+    ("Not", logic::not),
+    ("Or", logic::or),
     ("PRelu", functions::parametric_relu),
     ("Pad", parts::pad),
     ("Pow", functions::power),
@@ -77,15 +91,20 @@ const TABLE: &[(&str, Handler)] = &[
     ("QLinearMatMul", qlinear::matmul),
     ("QuantizeLinear", quantization::quantize),
     ("Reciprocal", functions::reciprocal),
-    ("ReduceMax", pooling::reduce_max),
-    ("ReduceMean", pooling::reduce_mean),
-    ("ReduceSum", pooling::reduce_sum),
+    ("ReduceL1", reduce::l1),
+    ("ReduceL2", reduce::l2),
+    ("ReduceMax", reduce::max),
+    ("ReduceMean", reduce::mean),
+    ("ReduceMin", reduce::min),
+    ("ReduceSum", reduce::sum),
+    ("ReduceSumSquare", reduce::sum_of_squares),
     ("Relu", elementwise::relu),
     ("Reshape", shape::reshape),
-    ("Resize", upsampling::resize),
+    ("Resize", resize::resize),
     ("Round", functions::round),
     ("Selu", functions::selu),
     ("Sigmoid", functions::sigmoid),
+    ("Sign", logic::sign),
     ("Slice", parts::slice),
     ("Softmax", normalization::softmax),
     ("Softplus", functions::softplus),
@@ -102,7 +121,8 @@ const TABLE: &[(&str, Handler)] = &[
     ("Tile", shape::tile),
     ("Transpose", shape::transpose),
     ("Unsqueeze", shape::unsqueeze),
-    ("Upsample", upsampling::resize),
+    ("Upsample", resize::resize),
+    ("Where", logic::choose),
     ("com.microsoft.DequantizeLinear", quantization::dequantize),
     ("com.microsoft.QGemm", qlinear::gemm),
     ("com.microsoft.QLinearAdd", qlinear::add),
@@ -239,11 +259,13 @@ pub(super) struct Builder {
     pub(super) graph: Graph,
     /// Graph inputs that hold integers.
     pub(super) integers: Vec<ValueId>,
+    /// Values that repeat another one along axes of size 1: operators that broadcast read that one.
+    pub(super) spread: HashMap<ValueId, ValueId>,
 }
 
 impl Builder {
     pub(super) fn new(graph: Graph) -> Self {
-        Self { graph, integers: vec![] }
+        Self { graph, integers: vec![], spread: HashMap::new() }
     }
 
     /// Whether a value's elements are integers that came from outside, moved at most.
@@ -271,6 +293,8 @@ impl Builder {
                 | Operator::Pad { .. }
                 | Operator::Concat { .. }
                 | Operator::MaxPool { .. }
+                | Operator::Resample { .. }
+                | Operator::MaxOfChannels { .. }
                 | Operator::Upsample { .. } => at = node.inputs[0],
                 _ => break,
             }

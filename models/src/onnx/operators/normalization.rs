@@ -94,6 +94,25 @@ fn of_groups(builder: &mut Builder, call: &Call<'_>, groups: usize) -> Result<Ve
 const MAX_NORMALIZED: usize = 1 << 12;
 
 pub(super) fn instance(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let input = call.value(0)?;
+    // Groups of channels as PyTorch writes them: `[1, groups, all of the rest]`.
+    let source = builder.graph.producer(input).and_then(|n| builder.graph.nodes.get(n));
+    let source = source.filter(|n| n.operator == Operator::Reshape).map(|n| n.inputs[0]);
+    if let (Some(image), &[_, groups, _]) = (source, builder.shape(input))
+        && let &[_, channels, _, _] = builder.shape(image)
+        && channels > groups
+        && channels.is_multiple_of(groups)
+        && channels <= MAX_NORMALIZED
+    {
+        let shape = builder.shape(input).to_vec();
+        let normal = standardized(builder, call, image, |b, value| mean_of_image(b, call, value, groups))?;
+        let spread = |numbers: Vec<f32>| -> Vec<f32> {
+            numbers.iter().flat_map(|&n| std::iter::repeat_n(n, channels / groups)).collect()
+        };
+        let (scale, offset) = (spread(call.constant(1)?.weights()?), spread(call.constant(2)?.weights()?));
+        let output = builder.emit(call, Operator::Affine { scale, offset }, &[normal])?;
+        return Ok(vec![builder.reshape(call, output, shape)?]);
+    }
     let channels = builder.shape(call.value(0)?).get(1).copied().unwrap_or(0);
     of_groups(builder, call, channels)
 }

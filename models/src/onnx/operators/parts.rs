@@ -1,22 +1,126 @@
 //! Operators that join tensors, cut them and pad them.
 
 use super::convolution::{as_image, like};
+use super::order::in_image_order;
 use super::quantization::real_of_code;
 use super::{Builder, Call, Operand, Reject, unsupported};
-use crate::graph::{Operator, Tensor, ValueId, Window};
+use crate::graph::{Operator, ValueId};
+use crate::onnx::constant::Constant;
 use crate::onnx::fold::axis;
 
+/// Most rows or columns that padding makes.
+const MAX_PLACES: usize = 1 << 20;
+
 pub(super) fn concat(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
-    let mut inputs = Vec::with_capacity(call.operands.len());
-    for index in 0..call.operands.len() {
-        inputs.push(call.value(index)?);
-    }
-    let Some(&first) = inputs.first() else { return Err(Reject::Invalid("it has no input".into())) };
+    let operands: Vec<Operand<'_>> = call.operands.iter().flatten().copied().collect();
+    let values: Vec<ValueId> =
+        operands.iter().filter_map(|o| if let Operand::Value(id) = o { Some(*id) } else { None }).collect();
+    let Some(&first) = values.first() else { return Err(Reject::Invalid("no input is computed".into())) };
     let axis = axis(call.attributes.int("axis", 1)?, builder.shape(first).len())?;
-    if inputs.len() == 1 {
-        return Ok(inputs);
+    if operands.len() == 1 {
+        return Ok(values);
     }
-    Ok(vec![builder.emit(call, Operator::Concat { axis }, &inputs)?])
+    if values.len() < operands.len() {
+        return beside_constants(builder, call, &operands, axis);
+    }
+    let output = in_image_order(builder, call, first, |builder, image, axes| {
+        let axis = axes.iter().position(|&a| a == axis).unwrap_or(axis);
+        let mut inputs = vec![image];
+        for &value in &values[1..] {
+            let same = axes.iter().copied().eq(0..axes.len());
+            let turn = Operator::Transpose { permutation: axes.to_vec() };
+            inputs.push(if same { value } else { builder.emit(call, turn, &[value])? });
+        }
+        side_by_side(builder, call, &inputs, axis)
+    })?;
+    Ok(vec![output])
+}
+
+fn side_by_side(builder: &mut Builder, call: &Call<'_>, inputs: &[ValueId], axis: usize) -> Result<ValueId, Reject> {
+    let rank = builder.shape(inputs[0]).len();
+    let is_line = (axis == 2 && rank >= 3) || axis == 3;
+    if !is_line || !(3..=4).contains(&rank) || inputs.iter().any(|&i| builder.shape(i).len() != rank) {
+        return builder.emit(call, Operator::Concat { axis }, inputs);
+    }
+    let mut images = Vec::with_capacity(inputs.len());
+    for &input in inputs {
+        images.push(as_image(builder, call, input)?);
+    }
+    if let Some((source, operator)) = parts_of_one(builder, &images, axis) {
+        let output = builder.emit(call, operator, &[source])?;
+        return like(builder, call, output, inputs[0]);
+    }
+    // Each with zeros in place of the others, summed.
+    let sizes: Vec<usize> = images.iter().map(|&i| builder.shape(i)[axis]).collect();
+    let total: usize = sizes.iter().sum();
+    let mut sum: Option<ValueId> = None;
+    let mut start = 0;
+    for (&image, &size) in images.iter().zip(&sizes) {
+        let place = |at: usize| if (start..start + size).contains(&at) { (at - start) as f32 } else { -1.0 };
+        let operator = at_places(builder.shape(image), axis, (0..total).map(place).collect());
+        let padded = builder.emit(call, operator, &[image])?;
+        sum = Some(match sum {
+            Some(sum) => builder.emit(call, Operator::Add, &[sum, padded])?,
+            None => padded,
+        });
+        start += size;
+    }
+    match sum {
+        Some(output) => like(builder, call, output, inputs[0]),
+        None => Err(Reject::Invalid("it has no input".into())),
+    }
+}
+
+/// Channels, some of which are constants: one number each.
+fn beside_constants(
+    builder: &mut Builder,
+    call: &Call<'_>,
+    operands: &[Operand<'_>],
+    axis: usize,
+) -> Result<Vec<ValueId>, Reject> {
+    let form = |constant: &Constant| {
+        let reason = format!("a constant of shape {:?} beside computed tensors along axis {axis}", constant.shape);
+        unsupported(reason, "constants along the channels, one number each")
+    };
+    let mut output: Option<ValueId> = None;
+    let (mut before, mut offsets) = (0, vec![]);
+    for operand in operands {
+        match operand {
+            Operand::Constant(constant) => {
+                let (size, numbers) = (constant.shape.get(axis).copied().unwrap_or(0), constant.weights()?);
+                let inner: usize = constant.shape.iter().skip(axis + 1).product();
+                let same = numbers.chunks(inner.max(1)).all(|part| part.iter().all(|&n| n == part[0]));
+                if axis != 1 || !same || size * inner != numbers.len() {
+                    return Err(form(constant));
+                }
+                offsets.extend(numbers.chunks(inner.max(1)).map(|part| part[0]));
+                match output {
+                    Some(value) => {
+                        output = Some(builder.emit(call, Operator::Pad { axis, before: 0, after: size }, &[value])?);
+                    }
+                    None => before += size,
+                }
+            }
+            Operand::Value(value) => {
+                offsets.extend(std::iter::repeat_n(0.0, builder.shape(*value).get(axis).copied().unwrap_or(0)));
+                let mut value = *value;
+                if before > 0 {
+                    value = builder.emit(call, Operator::Pad { axis, before, after: 0 }, &[value])?;
+                    before = 0;
+                }
+                output = Some(match output {
+                    Some(output) => builder.emit(call, Operator::Concat { axis }, &[output, value])?,
+                    None => value,
+                });
+            }
+        }
+    }
+    let Some(mut output) = output else { return Err(Reject::Invalid("no input is computed".into())) };
+    if offsets.iter().any(|&o| o != 0.0) {
+        let scale = vec![1.0; offsets.len()];
+        output = builder.emit(call, Operator::Affine { scale, offset: offsets }, &[output])?;
+    }
+    Ok(vec![output])
 }
 
 pub(super) fn split(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
@@ -38,7 +142,7 @@ pub(super) fn split(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueI
     let mut start = 0;
     let mut parts = Vec::with_capacity(lengths.len());
     for length in lengths {
-        parts.push(cut(builder, call, input, Cut { axis, start, end: start + length, step: 1 })?);
+        parts.push(part(builder, call, input, Cut { axis, start, end: start + length, step: 1 })?);
         start += length;
     }
     Ok(parts)
@@ -58,11 +162,24 @@ pub(super) fn slice(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueI
     for (((&start, &end), &wanted), &step) in starts.iter().zip(&ends).zip(&axes).zip(&steps) {
         let axis = axis(wanted, builder.shape(value).len())?;
         let size = builder.shape(value)[axis] as i64;
-        let within = |v: i64| (if v < 0 { v.saturating_add(size) } else { v }).clamp(0, size) as usize;
-        let Some(step) = usize::try_from(step).ok().filter(|&s| s > 0) else {
-            return Err(unsupported(format!("a step of {step}"), "steps of one or more"));
+        if step == 0 {
+            return Err(Reject::Invalid("a step of 0".into()));
+        }
+        // Backwards, the end lies before the first index where nothing is left out.
+        let (least, most) = if step > 0 { (0, size) } else { (-1, size - 1) };
+        let within = |v: i64| (if v < 0 { v.saturating_add(size) } else { v }).clamp(least, most);
+        let (start, end) = (within(start), within(end));
+        value = match usize::try_from(step) {
+            Ok(step) => part(builder, call, value, Cut { axis, start: start as usize, end: end as usize, step })?,
+            Err(_) => {
+                let count = (start - end).max(0).unsigned_abs().div_ceil(step.unsigned_abs());
+                let wanted: Vec<usize> = (0..count as i64).map(|i| (start + i * step) as usize).collect();
+                if wanted.is_empty() {
+                    return Err(Reject::Invalid(format!("a slice of axis {axis} is empty")));
+                }
+                picked_in_order(builder, call, value, axis, &wanted)?
+            }
         };
-        value = cut(builder, call, value, Cut { axis, start: within(start), end: within(end), step })?;
     }
     Ok(vec![value])
 }
@@ -72,6 +189,20 @@ struct Cut {
     start: usize,
     end: usize,
     step: usize,
+}
+
+/// A part of a tensor whose channels may come last.
+fn part(builder: &mut Builder, call: &Call<'_>, value: ValueId, wanted: Cut) -> Result<ValueId, Reject> {
+    if (wanted.start, wanted.end, wanted.step) == (0, builder.shape(value)[wanted.axis], 1) {
+        return Ok(value);
+    }
+    if let (Some(parts), true) = (parts_along(builder, value, wanted.axis), wanted.end == wanted.start + 1) {
+        return Ok(parts[wanted.start]);
+    }
+    in_image_order(builder, call, value, |builder, image, axes| {
+        let axis = axes.iter().position(|&a| a == wanted.axis).unwrap_or(wanted.axis);
+        cut(builder, call, image, Cut { axis, ..wanted })
+    })
 }
 
 fn cut(builder: &mut Builder, call: &Call<'_>, value: ValueId, part: Cut) -> Result<ValueId, Reject> {
@@ -84,20 +215,14 @@ fn cut(builder: &mut Builder, call: &Call<'_>, value: ValueId, part: Cut) -> Res
         return Ok(value);
     }
     match axis {
+        1 if step > 1 && (3..=4).contains(&builder.shape(value).len()) => {
+            picked(builder, call, value, axis, &(start..end).step_by(step).collect::<Vec<_>>())
+        }
         1 if step == 1 => builder.emit(call, Operator::Slice { axis, start, end }, &[value]),
         2 | 3 => {
-            // A kernel that keeps one pixel of those that it covers.
             let image = as_image(builder, call, value)?;
-            let channels = builder.shape(image)[1];
-            let (mut kernel, mut strides, mut tap) = ([1; 2], [1; 2], [0; 2]);
-            let axis = axis - 2;
-            (kernel[axis], strides[axis], tap[axis]) = (start + size - end + 1, step, start);
-            let window = Window { kernel, strides, dilations: [1, 1], pads: [0; 4] };
-            let operator = if kernel == [1, 1] {
-                Operator::MaxPool { window }
-            } else {
-                depthwise(channels, window, |row, column| [row, column] == tap)
-            };
+            let taken: Vec<f32> = (start..end).step_by(step).map(|place| place as f32).collect();
+            let operator = at_places(builder.shape(image), axis, taken);
             let output = builder.emit(call, operator, &[image])?;
             like(builder, call, output, value)
         }
@@ -109,7 +234,7 @@ fn cut(builder: &mut Builder, call: &Call<'_>, value: ValueId, part: Cut) -> Res
 }
 
 pub(super) fn pad(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
-    let mut value = call.value(0)?;
+    let value = call.value(0)?;
     let rank = builder.shape(value).len();
     let mode = call.attributes.string("mode", "constant")?;
     let constant = match call.operand(2) {
@@ -119,8 +244,9 @@ pub(super) fn pad(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>
         },
         _ => call.attributes.float("value")?.unwrap_or(0.0),
     };
-    if mode != "constant" || !constant.is_finite() {
-        return Err(unsupported(format!("mode {mode} with {constant}"), "constant padding"));
+    let repeated = Repeated::of(mode);
+    if (mode != "constant" && repeated.is_none()) || !constant.is_finite() {
+        return Err(unsupported(format!("mode {mode} with {constant}"), "modes constant, reflect, edge and wrap"));
     }
     let Some(list) = call.list("pads", 1)? else { return Err(Reject::Invalid("pads are missing".into())) };
     let axes = match call.list("axes", 3)? {
@@ -130,46 +256,217 @@ pub(super) fn pad(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>
     if list.len() != 2 * axes.len() {
         return Err(Reject::Invalid(format!("{} pads for {} axes", list.len(), axes.len())));
     }
-    let mut pads = [0; 4];
-    for (index, &axis) in axes.iter().enumerate() {
-        let (first, last) = (list[index], list[index + axes.len()]);
-        // Negative padding takes away.
-        let taken = [first, last].map(|pad| usize::try_from(pad.saturating_neg()).unwrap_or(0));
+    let mut pads = vec![[0; 2]; rank];
+    axes.iter().enumerate().for_each(|(index, &axis)| pads[axis] = [list[index], list[index + axes.len()]]);
+    let padded = in_image_order(builder, call, value, |builder, image, axes| {
+        let pads: Vec<[i64; 2]> = axes.iter().map(|&axis| pads[axis]).collect();
+        padded(builder, call, image, &pads, constant, repeated)
+    })?;
+    Ok(vec![padded])
+}
+
+/// A tensor with padding before and behind each axis, negative padding taken away.
+fn padded(
+    builder: &mut Builder,
+    call: &Call<'_>,
+    value: ValueId,
+    pads: &[[i64; 2]],
+    constant: f32,
+    repeated: Option<Repeated>,
+) -> Result<ValueId, Reject> {
+    let mut value = value;
+    for (axis, pads) in pads.iter().enumerate() {
+        let taken = pads.map(|pad| usize::try_from(pad.saturating_neg()).unwrap_or(0));
         let size = builder.shape(value)[axis];
-        let end = size.checked_sub(taken[1]).filter(|&end| end > taken[0]);
-        let Some(end) = end else { return Err(Reject::Invalid(format!("pads {list:?} leave nothing of axis {axis}"))) };
+        let Some(end) = size.checked_sub(taken[1]).filter(|&end| end > taken[0]) else {
+            return Err(Reject::Invalid(format!("pads {pads:?} leave nothing of axis {axis}")));
+        };
         value = cut(builder, call, value, Cut { axis, start: taken[0], end, step: 1 })?;
-        let [before, after] = [first, last].map(|pad| usize::try_from(pad).unwrap_or(0));
+    }
+    let pads: Vec<[usize; 2]> = pads.iter().map(|pads| pads.map(|pad| usize::try_from(pad).unwrap_or(0))).collect();
+    // Other numbers than zero: zeros around what is less by as much.
+    let shifted = constant != 0.0 && repeated.is_none() && pads.iter().any(|&pads| pads != [0, 0]);
+    let shift = |builder: &mut Builder, value: ValueId, offset: f32| {
+        let channels = builder.shape(value).get(1).copied().unwrap_or(1);
+        let operator = Operator::Affine { scale: vec![1.0; channels], offset: vec![offset; channels] };
+        builder.emit(call, operator, &[value])
+    };
+    if shifted {
+        value = shift(builder, value, -constant)?;
+    }
+    let lines = |axis: usize| pads.get(axis).copied().unwrap_or([0; 2]);
+    for (axis, &[before, after]) in pads.iter().enumerate().filter(|&(_, &pads)| pads != [0, 0]) {
         match axis {
-            _ if (before, after) == (0, 0) => {}
-            1 if constant == 0.0 => value = builder.emit(call, Operator::Pad { axis, before, after }, &[value])?,
-            2 | 3 => (pads[axis - 2], pads[axis]) = (before, after),
+            1 if repeated.is_none() => value = builder.emit(call, Operator::Pad { axis, before, after }, &[value])?,
+            2 | 3 => {}
             _ => {
-                let reason = format!("padding of axis {axis} with {constant}");
-                return Err(unsupported(reason, "padding of rows or columns, or of channels with zero"));
+                let reason = format!("padding of axis {axis} of {:?}", builder.shape(value));
+                return Err(unsupported(reason, "padding of rows or columns, or of channels with a constant"));
             }
         }
     }
-    if pads == [0; 4] {
-        return Ok(vec![value]);
+    if [lines(2), lines(3)] != [[0; 2]; 2] {
+        let image = as_image(builder, call, value)?;
+        let places = |axis: usize| {
+            let ([before, after], size) = (lines(axis), builder.shape(image)[axis]);
+            match repeated {
+                Some(repeated) => repeated.places(size, before, after),
+                None if before.max(after).max(size) > MAX_PLACES => None,
+                None => {
+                    let zeros = |count| std::iter::repeat_n(-1.0, count);
+                    Some(zeros(before).chain((0..size).map(|i| i as f32)).chain(zeros(after)).collect())
+                }
+            }
+        };
+        let Some((rows, columns)) = places(2).zip(places(3)) else {
+            let shape = builder.shape(image);
+            return Err(unsupported(format!("pads {pads:?} around {shape:?}"), "pads of fewer pixels"));
+        };
+        let output = builder.emit(call, Operator::Resample { rows, columns }, &[image])?;
+        value = like(builder, call, output, value)?;
     }
-    let image = as_image(builder, call, value)?;
-    let window = Window { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads };
-    let mut operator = depthwise(builder.shape(image)[1], window, |_, _| true);
-    if let Operator::Convolution { pad_value, groups, .. } = &mut operator
-        && constant != 0.0
-    {
-        *pad_value = Some(vec![constant; *groups]);
-    }
-    let output = builder.emit(call, operator, &[image])?;
-    Ok(vec![like(builder, call, output, value)?])
+    if shifted { shift(builder, value, constant) } else { Ok(value) }
 }
 
-/// A convolution that hands on the pixel under one tap.
-fn depthwise(channels: usize, window: Window, tap: impl Fn(usize, usize) -> bool) -> Operator {
-    let [height, width] = window.kernel;
-    let kernel = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
-    let kernel: Vec<f32> = kernel.map(|(y, x)| f32::from(u8::from(tap(y, x)))).collect();
-    let weight = Tensor { shape: vec![channels, 1, height, width], data: kernel.repeat(channels) };
-    Operator::Convolution { weight, bias: vec![0.0; channels], window, groups: channels, pad_value: None }
+/// Padding that repeats pixels.
+#[derive(Clone, Copy)]
+enum Repeated {
+    /// Mirrored at the first and the last pixel.
+    Reflect,
+    /// The first and the last pixel.
+    Edge,
+    /// From the other end.
+    Wrap,
+}
+
+impl Repeated {
+    fn of(mode: &str) -> Option<Self> {
+        match mode {
+            "reflect" => Some(Self::Reflect),
+            "edge" => Some(Self::Edge),
+            "wrap" => Some(Self::Wrap),
+            _ => None,
+        }
+    }
+
+    /// Where each row or column of the output lies in the input; `None` where the padding is absurdly large.
+    fn places(self, size: usize, before: usize, after: usize) -> Option<Vec<f32>> {
+        let (size, first) = (i64::try_from(size).ok()?, i64::try_from(before).ok()?);
+        let end = size.checked_add(i64::try_from(after).ok()?)?;
+        if first.max(end) > MAX_PLACES as i64 {
+            return None;
+        }
+        let place = |at: i64| match self {
+            Self::Edge => at.clamp(0, size - 1),
+            Self::Wrap => at.rem_euclid(size),
+            Self::Reflect if size == 1 => 0,
+            Self::Reflect => {
+                let period = 2 * (size - 1);
+                let at = at.rem_euclid(period);
+                at.min(period - at)
+            }
+        };
+        Some((-first..end).map(|at| place(at) as f32).collect())
+    }
+}
+
+/// Rows (axis 2) or columns (axis 3) of an image at some places.
+fn at_places(image: &[usize], axis: usize, places: Vec<f32>) -> Operator {
+    let all = |size: usize| (0..size).map(|i| i as f32).collect();
+    if axis == 2 {
+        Operator::Resample { rows: places, columns: all(image[3]) }
+    } else {
+        Operator::Resample { rows: all(image[2]), columns: places }
+    }
+}
+
+/// Indices along one axis: channels that lie in a row, or are picked, rows or columns.
+pub(super) fn gather(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let (input, indices) = (call.value(0)?, call.constant(1)?);
+    let shape = builder.shape(input).to_vec();
+    let axis = axis(call.attributes.int("axis", 0)?, shape.len())?;
+    let size = shape[axis];
+    let wanted: Option<Vec<usize>> =
+        indices.integers()?.iter().map(|&i| usize::try_from(if i < 0 { i + size as i64 } else { i }).ok()).collect();
+    let Some(wanted) = wanted.filter(|w| !w.is_empty() && w.iter().all(|&i| i < size)) else {
+        return Err(Reject::Invalid(format!("indices {:?} of {size}", indices.elements)));
+    };
+    let taken = match parts_along(builder, input, axis) {
+        Some(parts) if wanted.len() == 1 => parts[wanted[0]],
+        _ => picked_in_order(builder, call, input, axis, &wanted)?,
+    };
+    let target = [&shape[..axis], &indices.shape, &shape[axis + 1..]].concat();
+    Ok(vec![builder.reshape(call, taken, target)?])
+}
+
+/// Some indices of an axis of a tensor whose channels may come last.
+fn picked_in_order(
+    builder: &mut Builder,
+    call: &Call<'_>,
+    value: ValueId,
+    axis: usize,
+    wanted: &[usize],
+) -> Result<ValueId, Reject> {
+    in_image_order(builder, call, value, |builder, image, axes| {
+        let axis = axes.iter().position(|&a| a == axis).unwrap_or(axis);
+        picked(builder, call, image, axis, wanted)
+    })
+}
+
+fn picked(
+    builder: &mut Builder,
+    call: &Call<'_>,
+    value: ValueId,
+    axis: usize,
+    wanted: &[usize],
+) -> Result<ValueId, Reject> {
+    let (first, count) = (wanted[0], wanted.len());
+    let size = builder.shape(value)[axis];
+    if wanted.iter().copied().eq(first..first + count) {
+        return cut(builder, call, value, Cut { axis, start: first, end: first + count, step: 1 });
+    }
+    let form = || unsupported(format!("indices {wanted:?} of axis {axis}"), "channels, rows or columns of an image");
+    if !(1..4).contains(&axis) {
+        return Err(form());
+    }
+    let image = as_image(builder, call, value)?;
+    let operator = if axis == 1 {
+        let sources: Vec<(usize, usize)> = wanted.iter().map(|&channel| (channel, 0)).collect();
+        Operator::pick(size, 1, &sources).ok_or_else(form)?
+    } else {
+        at_places(builder.shape(image), axis, wanted.iter().map(|&i| i as f32).collect())
+    };
+    let output = builder.emit(call, operator, &[image])?;
+    like(builder, call, output, value)
+}
+
+/// The tensors that were put side by side, one index each, if that is what a value is.
+pub(super) fn parts_along(builder: &Builder, value: ValueId, axis: usize) -> Option<Vec<ValueId>> {
+    let node = builder.graph.nodes.get(builder.graph.producer(value)?)?;
+    let single = node.inputs.iter().all(|&part| builder.shape(part).get(axis) == Some(&1));
+    (node.operator == Operator::Concat { axis } && single).then(|| node.inputs.clone())
+}
+
+/// Rows (axis 2) or columns (axis 3) of images below or beside each other, some of which are parts of one image: what takes
+/// them all from there.
+fn parts_of_one(builder: &Builder, inputs: &[ValueId], axis: usize) -> Option<(ValueId, Operator)> {
+    let part = |&input: &ValueId| {
+        let node = builder.graph.producer(input).and_then(|n| builder.graph.nodes.get(n));
+        match node.map(|n| (&n.operator, n.inputs[0])) {
+            Some((Operator::Resample { rows, columns }, source)) => (source, [rows.clone(), columns.clone()]),
+            _ => {
+                let all = |axis: usize| (0..builder.shape(input)[axis]).map(|i| i as f32).collect();
+                (input, [all(2), all(3)])
+            }
+        }
+    };
+    let parts: Vec<_> = inputs.iter().map(part).collect();
+    let (source, first) = parts.first()?;
+    let (along, across) = (axis - 2, 3 - axis);
+    if !parts.iter().all(|(from, places)| from == source && places[across] == first[across]) {
+        return None;
+    }
+    let places: Vec<f32> = parts.iter().flat_map(|(_, places)| places[along].iter().copied()).collect();
+    let [rows, columns] = if axis == 2 { [places, first[1].clone()] } else { [first[0].clone(), places] };
+    Some((*source, Operator::Resample { rows, columns }))
 }

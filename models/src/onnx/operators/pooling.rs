@@ -1,9 +1,8 @@
-//! Pooling over windows, over whole tensors, and means over axes.
+//! Pooling over windows and over whole images.
 
 use super::convolution::{as_image, like, window};
 use super::{Builder, Call, Reject, unsupported, volumes};
-use crate::function::Function;
-use crate::graph::{Operator, Tensor, ValueId, Window};
+use crate::graph::{Operator, ValueId, Window};
 
 pub(super) fn max(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
     if call.outputs.iter().skip(1).any(|o| !o.is_empty()) {
@@ -82,7 +81,7 @@ fn ceil_reach(window: &Window, image: &[usize]) -> [usize; 2] {
 
 pub(super) fn global_average(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
     if builder.shape(call.value(0)?).len() == 5 {
-        return Ok(vec![volumes::mean(builder, call, [true; 3])?]);
+        return Ok(vec![volumes::mean(builder, call, call.value(0)?, [true; 3])?]);
     }
     global(builder, call, |window| Operator::AveragePool { window, count_include_pad: false })
 }
@@ -104,112 +103,7 @@ fn global(
 }
 
 /// A window over the whole of the chosen axes.
-fn whole(image: &[usize], axes: [bool; 2]) -> Window {
+pub(super) fn whole(image: &[usize], axes: [bool; 2]) -> Window {
     let size = |axis: usize| if axes[axis] { image[axis + 2] } else { 1 };
     Window { kernel: [size(0), size(1)], strides: [1, 1], dilations: [1, 1], pads: [0; 4] }
-}
-
-pub(super) fn reduce_mean(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
-    reduce(builder, call, Reduction::Mean)
-}
-
-/// A mean, times the number of elements.
-pub(super) fn reduce_sum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
-    let input = call.value(0)?;
-    let before: usize = builder.shape(input).iter().product();
-    let means = reduce(builder, call, Reduction::Mean)?;
-    let after: usize = means.iter().flat_map(|&m| builder.shape(m)).product();
-    let sum = Operator::Function(Function::Linear { scale: (before / after.max(1)) as f32, offset: 0.0 });
-    Ok(vec![builder.emit(call, sum, &means)?])
-}
-
-pub(super) fn reduce_max(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
-    reduce(builder, call, Reduction::Max)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reduction {
-    Mean,
-    Max,
-}
-
-impl Reduction {
-    fn over(self, window: Window) -> Operator {
-        match self {
-            Self::Mean => Operator::AveragePool { window, count_include_pad: false },
-            Self::Max => Operator::MaxPool { window },
-        }
-    }
-}
-
-/// Joins the elements along some axes.
-fn reduce(builder: &mut Builder, call: &Call<'_>, reduction: Reduction) -> Result<Vec<ValueId>, Reject> {
-    let input = call.value(0)?;
-    let shape = builder.shape(input).to_vec();
-    let list = match call.list("axes", 1)? {
-        Some(list) if !list.is_empty() => {
-            list.iter().map(|&a| crate::onnx::fold::axis(a, shape.len())).collect::<Result<Vec<_>, _>>()?
-        }
-        _ if call.attributes.flag("noop_with_empty_axes", false)? => return Ok(vec![input]),
-        _ => (0..shape.len()).collect(),
-    };
-    let axes: Vec<usize> = list.iter().copied().filter(|&axis| shape[axis] > 1).collect();
-    let form = || {
-        let reason = format!("it joins axes {axes:?} of {shape:?}");
-        unsupported(reason, "the axes behind the channels of [1, channels, height, width], means of the last axis")
-    };
-    let last = shape.len() - 1;
-    let output = match (axes.as_slice(), shape.as_slice()) {
-        ([], _) => input,
-        // Vectors with their channels last.
-        ([1], &[1, tokens, channels]) => {
-            let turned = builder.emit(call, Operator::Transpose { permutation: vec![0, 2, 1] }, &[input])?;
-            let image = builder.reshape(call, turned, vec![1, channels, tokens, 1])?;
-            builder.emit(call, reduction.over(whole(&[1, channels, tokens, 1], [true, true])), &[image])?
-        }
-        (&[axis], _) if axis == last && shape.len() == 2 && reduction == Reduction::Mean => {
-            let weight = Tensor { shape: vec![1, shape[axis]], data: vec![1.0 / shape[axis] as f32; shape[axis]] };
-            builder.emit(call, Operator::Dense { weight, bias: vec![0.0] }, &[input])?
-        }
-        _ if shape.len() == 5 && axes[0] > 1 && reduction == Reduction::Mean => {
-            volumes::mean(builder, call, [2, 3, 4].map(|axis| axes.contains(&axis)))?
-        }
-        _ if !(3..=4).contains(&shape.len()) || axes[0] == 0 => return Err(form()),
-        _ => {
-            let mut image = as_image(builder, call, input)?;
-            let over = [axes.contains(&2), axes.contains(&3)];
-            if over != [false, false] {
-                let window = whole(builder.shape(image), over);
-                image = builder.emit(call, reduction.over(window), &[image])?;
-            }
-            if axes[0] == 1 {
-                if reduction != Reduction::Mean {
-                    return Err(form());
-                }
-                image = mean_of_channels(builder, call, image, 1)?;
-            }
-            image
-        }
-    };
-    let keep = call.attributes.flag("keepdims", true)?;
-    let size = |axis: usize| if list.contains(&axis) { keep.then_some(1) } else { Some(shape[axis]) };
-    let reduced: Vec<usize> = (0..shape.len()).filter_map(size).collect();
-    if reduced.is_empty() {
-        return Err(form());
-    }
-    Ok(vec![builder.reshape(call, output, reduced)?])
-}
-
-/// The mean over each of some groups of channels of an image: `[1, groups, height, width]`.
-pub(super) fn mean_of_channels(
-    builder: &mut Builder,
-    call: &Call<'_>,
-    image: ValueId,
-    groups: usize,
-) -> Result<ValueId, Reject> {
-    let channels = builder.shape(image)[1] / groups.max(1);
-    let weight = Tensor { shape: vec![groups, channels, 1, 1], data: vec![1.0 / channels as f32; groups * channels] };
-    let window = Window { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0; 4] };
-    let bias = vec![0.0; groups];
-    builder.emit(call, Operator::Convolution { weight, bias, window, groups, pad_value: None }, &[image])
 }

@@ -1,9 +1,13 @@
 //! Operators that move or rename elements and compute nothing.
 
+use super::convolution::{as_image, like};
+use super::logic::is_truth;
+use super::order::in_image_order;
 use super::{Builder, Call, Operand, Reject, unsupported};
 use crate::graph::{Operator, ValueId};
 use crate::onnx::constant::Elements;
 use crate::onnx::fold::{flattened, permutation, reshaped, squeezed, unsqueezed};
+use crate::shape::elements;
 
 pub(super) fn identity(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
     let _ = builder;
@@ -24,10 +28,11 @@ pub(super) fn dropout(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
 
 /// A cast between types that both stand for real numbers.
 pub(super) fn cast(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
-    let _ = builder;
     // TensorProto.DataType: float, float16, double, bfloat16.
     match call.attributes.int("to", 0)? {
         1 | 10 | 11 | 16 => Ok(vec![call.value(0)?]),
+        // Numbers 0 and 1 are the same in all types.
+        2..=7 | 9 | 12 | 13 if is_truth(builder, call.value(0)?) => Ok(vec![call.value(0)?]),
         to => Err(unsupported(format!("a cast to data type {to}"), "casts between floating types")),
     }
 }
@@ -43,26 +48,94 @@ pub(super) fn cast_like(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Va
     }
 }
 
-/// Repetition of a tensor, which is only understood where it changes nothing.
+/// Repetition along axes of size 1.
 pub(super) fn expand(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
     let input = call.value(0)?;
     let target = call.constant(1)?.integers()?;
+    let target: Option<Vec<usize>> = target.iter().map(|&size| usize::try_from(size).ok()).collect();
+    let Some(target) = target else { return Err(Reject::Invalid("negative sizes".into())) };
     let shape = builder.shape(input).to_vec();
-    let lead = shape.len().checked_sub(target.len());
-    let same = |(axis, &size): (usize, &i64)| size == 1 || usize::try_from(size) == Ok(shape[axis + lead.unwrap_or(0)]);
-    if lead.is_none() || !target.iter().enumerate().all(same) {
-        return Err(unsupported(format!("{shape:?} repeated to {target:?}"), "operators that broadcast by themselves"));
-    }
-    Ok(vec![input])
+    let wanted = crate::onnx::fold::broadcast(&shape, &target)?;
+    let lead = wanted.len() - shape.len();
+    let aligned = [vec![1; lead], shape].concat();
+    let repeats: Vec<usize> = wanted.iter().zip(&aligned).map(|(to, from)| to / from.max(&1)).collect();
+    let value = builder.reshape(call, input, aligned)?;
+    Ok(vec![repeated(builder, call, value, &repeats)?])
 }
 
+/// Repetition of a whole tensor along its axes.
 pub(super) fn tile(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
-    let _ = builder;
+    let input = call.value(0)?;
     let repeats = call.constant(1)?.integers()?;
-    if repeats.iter().any(|&r| r != 1) {
-        return Err(unsupported(format!("repeats {repeats:?}"), "repeats of 1"));
+    let repeats: Option<Vec<usize>> = repeats.iter().map(|&r| usize::try_from(r).ok().filter(|&r| r > 0)).collect();
+    match repeats {
+        Some(repeats) if repeats.len() == builder.shape(input).len() => {
+            Ok(vec![repeated(builder, call, input, &repeats)?])
+        }
+        _ => Err(Reject::Invalid(format!("repeats of {:?}", builder.shape(input)))),
     }
-    Ok(vec![call.value(0)?])
+}
+
+/// A tensor so many times along each axis: rows and columns of an image from places of the input, channels side by side.
+fn repeated(builder: &mut Builder, call: &Call<'_>, value: ValueId, repeats: &[usize]) -> Result<ValueId, Reject> {
+    let shape = builder.shape(value).to_vec();
+    if repeats.iter().all(|&r| r == 1) {
+        return Ok(value);
+    }
+    let sizes: Vec<usize> = shape.iter().zip(repeats).map(|(size, r)| size.saturating_mul(*r)).collect();
+    let form = || unsupported(format!("{shape:?} repeated to {sizes:?}"), "channels, rows and columns of an image");
+    if elements(&sizes).is_none() {
+        return Err(form());
+    }
+    // Neighbours along an axis that is merged with the one before: each of them several times.
+    if let Some(axis) = (2..shape.len()).find(|&axis| shape.len() == 5 && shape[axis] == 1 && repeats[axis] > 1)
+        && repeats.iter().enumerate().all(|(a, &r)| r == 1 || a == axis)
+    {
+        let times = repeats[axis];
+        let merged: Vec<usize> = (0..5).filter(|&a| a != axis).map(|a| shape[a]).collect();
+        let image = builder.reshape(call, value, merged)?;
+        let axis = axis - 1;
+        let output = in_image_order(builder, call, image, |builder, image, axes| {
+            let axis = axes.iter().position(|&a| a == axis).unwrap_or(axis);
+            let lines = |a: usize| {
+                let times = if a == axis { times } else { 1 };
+                (0..builder.shape(image)[a]).flat_map(|i| std::iter::repeat_n(i as f32, times)).collect()
+            };
+            if axis < 2 {
+                return Err(form());
+            }
+            let operator = Operator::Resample { rows: lines(2), columns: lines(3) };
+            builder.emit(call, operator, &[image])
+        })?;
+        return builder.reshape(call, output, sizes);
+    }
+    let output = in_image_order(builder, call, value, |builder, image, axes| {
+        let repeats: Vec<usize> = axes.iter().map(|&axis| repeats[axis]).collect();
+        if repeats[0] != 1 || !(3..=4).contains(&repeats.len()) {
+            return Err(form());
+        }
+        let mut output = as_image(builder, call, image)?;
+        let lines = |axis: usize| {
+            let size = builder.shape(output)[axis];
+            let times = repeats.get(axis).copied().unwrap_or(1);
+            (0..size * times).map(|i| (i % size) as f32).collect::<Vec<f32>>()
+        };
+        let (rows, columns) = (lines(2), lines(3));
+        if repeats[2..].iter().any(|&r| r > 1) {
+            output = builder.emit(call, Operator::Resample { rows, columns }, &[output])?;
+        }
+        let channels = builder.shape(output)[1];
+        if repeats[1] > 1 {
+            let sources: Vec<(usize, usize)> = (0..channels * repeats[1]).map(|c| (c % channels, 0)).collect();
+            let operator = Operator::pick(channels, 1, &sources).ok_or_else(form)?;
+            output = builder.emit(call, operator, &[output])?;
+        }
+        like(builder, call, output, image)
+    })?;
+    if shape.iter().zip(repeats).all(|(&size, &r)| size == 1 || r == 1) {
+        builder.spread.insert(output, value);
+    }
+    Ok(output)
 }
 
 pub(super) fn transpose(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {

@@ -1,9 +1,8 @@
 //! Operators that enlarge images.
 
 use super::convolution::{as_image, like, window};
-use super::{Builder, Call, Operand, Reject, unsupported};
+use super::{Builder, Call, Reject, unsupported};
 use crate::graph::{Operator, PixelSource, Tensor, ValueId, Window};
-use crate::onnx::fold::axis;
 use crate::shape::elements;
 
 /// Most weights of a convolution that another operator becomes.
@@ -39,58 +38,6 @@ pub(super) fn space_to_depth(builder: &mut Builder, call: &Call<'_>) -> Result<V
     let operator = Operator::pick(channels, block, &sources)
         .ok_or_else(|| unsupported(format!("blocks of {block} with {channels} channels"), "smaller blocks"))?;
     Ok(vec![builder.emit(call, operator, &[input])?])
-}
-
-/// Resize by a whole factor; the older Upsample has scales alone.
-pub(super) fn resize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
-    let input = call.value(0)?;
-    let shape = builder.shape(input).to_vec();
-    let old = call.opset < 11;
-    let scales_index = if old { 1 } else { 2 };
-    let axes = match call.attributes.ints("axes")? {
-        Some(axes) => axes.iter().map(|&a| axis(a, shape.len())).collect::<Result<Vec<_>, _>>()?,
-        None => (0..shape.len()).collect(),
-    };
-    let listed = match call.optional_constant(scales_index)?.map(|c| c.floats()).filter(|s| !s.is_empty()) {
-        Some(scales) => scales,
-        None => match call.operand(3) {
-            Some(Operand::Constant(sizes)) if !old => {
-                let sizes = sizes.integers()?;
-                sizes.iter().zip(&axes).map(|(&size, &axis)| size as f32 / shape[axis] as f32).collect()
-            }
-            _ => call.attributes.floats("scales")?.map(<[f32]>::to_vec).unwrap_or_default(),
-        },
-    };
-    if listed.len() != axes.len() {
-        return Err(Reject::Invalid(format!("{} scales for {} axes", listed.len(), axes.len())));
-    }
-    let mut scales = vec![1.0; shape.len()];
-    axes.iter().zip(&listed).for_each(|(&axis, &scale)| scales[axis] = scale);
-    let (mode, default) = (call.attributes.string("mode", "nearest")?, if old { "asymmetric" } else { "half_pixel" });
-    let transform = call.attributes.string("coordinate_transformation_mode", default)?;
-    let rounding = call.attributes.string("nearest_mode", if old { "floor" } else { "round_prefer_floor" })?;
-    let form = format!("scales {scales:?}, mode {mode}, {transform}, {rounding}");
-    let nearest = "one whole factor for rows and columns; nearest (asymmetric floor, half_pixel round_prefer_floor) or linear (half_pixel)";
-    let &[batch, channels, rows, columns] = scales.as_slice() else {
-        return Err(unsupported(form, nearest));
-    };
-    let whole = rows >= 1.0 && rows.fract() == 0.0 && rows <= 128.0;
-    if !whole || batch != 1.0 || channels != 1.0 || columns != rows {
-        return Err(unsupported(form, nearest));
-    }
-    let factor = rows as usize;
-    let half_pixel = matches!(transform, "half_pixel" | "pytorch_half_pixel" | "half_pixel_symmetric");
-    let source = match (mode, transform, rounding) {
-        ("nearest", "asymmetric", "floor") => PixelSource::Nearest,
-        ("nearest", "asymmetric", "round_prefer_floor") if factor == 2 => PixelSource::Nearest,
-        ("nearest", _, "round_prefer_floor") if half_pixel => PixelSource::Nearest,
-        ("linear", _, _) if half_pixel => PixelSource::Bilinear,
-        _ => return Err(unsupported(form, nearest)),
-    };
-    if factor == 1 {
-        return Ok(vec![input]);
-    }
-    Ok(vec![builder.emit(call, Operator::Upsample { factor, source }, &[input])?])
 }
 
 /// A transposed convolution of stride `s` as a convolution with `s²` times as many outputs, whose channels then become

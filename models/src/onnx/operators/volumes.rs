@@ -216,9 +216,10 @@ pub(super) fn average_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec
 pub(super) fn mean(
     builder: &mut Builder,
     call: &Call<'_>,
+    input: ValueId,
     [over_depth, over_rows, over_columns]: [bool; 3],
 ) -> Result<ValueId, Reject> {
-    let mut volume = fold(builder, call, call.value(0)?)?;
+    let mut volume = fold(builder, call, input)?;
     let size = |axis: usize, chosen: bool| if chosen { builder.shape(volume.image)[axis] } else { 1 };
     let kernel = [size(2, over_rows), size(3, over_columns)];
     if kernel != [1, 1] {
