@@ -9,6 +9,7 @@ mod affine_forward;
 mod affine_of_tokens;
 mod fuse_functions;
 mod identity;
+mod last_steps;
 mod merge_affines;
 mod merge_branches;
 mod merge_clamps;
@@ -36,6 +37,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "remove identity", apply: identity::apply },
     Rule { name: "merge reshapes", apply: merge_reshapes::apply },
     Rule { name: "merge transposes", apply: merge_transposes::apply },
+    Rule { name: "take a step without its sequence", apply: last_steps::apply },
     Rule { name: "recognize shuffles of pixels and channels", apply: shuffles::apply },
     Rule { name: "keep volumes folded", apply: volumes::apply },
     Rule { name: "merge clamps", apply: merge_clamps::apply },

@@ -71,6 +71,22 @@ impl Layout {
         self.0 == [vec![], vec![Axis::Channel], vec![Axis::Row, Axis::Column]]
     }
 
+    /// The axis that a dimension runs over: the rows where it is of size 1; `None` where it runs over several, or the channels.
+    pub fn spatial(&self, dimension: usize) -> Option<Axis> {
+        match self.0.get(dimension)?[..] {
+            [] => Some(Axis::Row),
+            [axis] if axis != Axis::Channel => Some(axis),
+            _ => None,
+        }
+    }
+
+    /// The same with another axis on a dimension.
+    pub fn with(&self, dimension: usize, axis: Axis) -> Self {
+        let mut dims = self.0.clone();
+        dims[dimension] = vec![axis];
+        Self(dims)
+    }
+
     /// Whether a dimension is the channels and no other axis.
     pub fn is_channel(&self, dimension: usize) -> bool {
         self.0.get(dimension).is_some_and(|d| d.iter().all(|&a| a == Axis::Channel))
@@ -123,16 +139,14 @@ impl Layout {
     }
 }
 
-/// The weights of a dense layer in the input's row order, and whether they span the whole tensor. `None` where the input's
-/// last dimension is neither the channels nor the whole flattened tensor.
-pub(super) fn dense_weights(layout: &Layout, input: &RowValue, weight: &Tensor) -> Option<(Vec<f32>, bool)> {
+/// The weights of a dense layer in the input's row order, and the rows and columns that they span. `None` where the input's
+/// last dimension lacks the channels, or holds part of an axis.
+pub(super) fn dense_weights(layout: &Layout, input: &RowValue, weight: &Tensor) -> Option<(Vec<f32>, [usize; 2])> {
     let last = layout.0.last()?;
-    let [rows, columns, channels] = input.shape;
     let inputs = *weight.shape.get(1)?;
-    if inputs == channels && last.iter().all(|&a| a == Axis::Channel) {
-        return Some((weight.data.clone(), false));
-    }
-    if inputs != input.len() {
+    let spanned = |axis: Axis| if last.contains(&axis) { input.shape[axis as usize] } else { 1 };
+    let [rows, columns, channels] = [Axis::Row, Axis::Column, Axis::Channel].map(spanned);
+    if channels != input.shape[Axis::Channel as usize] {
         return None;
     }
     // Position of an element in the flattened dimension, from the order of its axes.
@@ -153,7 +167,7 @@ pub(super) fn dense_weights(layout: &Layout, input: &RowValue, weight: &Tensor) 
             }
         }
     }
-    Some((out, true))
+    Some((out, [rows, columns]))
 }
 
 /// The layout of a graph input, and its rows, columns and channels where they share dimensions: what the first operator that
@@ -216,6 +230,7 @@ fn imposed(
                 let axes = [Axis::Channel, Axis::Column, Axis::Row];
                 return (flat.len() <= 3).then(|| flat.into_iter().rev().zip(axes).collect());
             }
+            Operator::Recurrence(_) => return Some([all(0, Axis::Row), all(2, Axis::Channel)].concat()),
             Operator::Transpose { permutation } => permutation.iter().map(|&p| dims[p].clone()).collect(),
             Operator::Reshape => {
                 let sizes = &graph.value(graph.inputs[0]).shape;

@@ -6,6 +6,7 @@ mod layout;
 use layout::{Axis, Layout};
 use residua_models::function::Function;
 use residua_models::graph::{Graph, Node, Operator, PixelSource, Tensor, ValueId, Window};
+use residua_models::recurrence::{Gives, Recurrence};
 
 /// A model whose form the row engine cannot run.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -142,6 +143,14 @@ pub enum RowOperator {
     Softmax,
     /// Logarithm of the softmax over channels.
     LogSoftmax,
+    /// A recurrent layer behind its input projection. Its steps are the rows where the state is `carried` from one to the next,
+    /// or the pixels of its window.
+    Recurrence {
+        /// What it computes.
+        recurrence: Recurrence,
+        /// Whether the state is carried.
+        carried: bool,
+    },
 }
 
 impl RowOperator {
@@ -152,6 +161,7 @@ impl RowOperator {
             Self::MaxPool
                 | Self::Softmax
                 | Self::LogSoftmax
+                | Self::Recurrence { .. }
                 | Self::Concat
                 | Self::Channels { .. }
                 | Self::Upsample { .. }
@@ -317,24 +327,21 @@ impl Lowering<'_> {
                 })?;
             }
             Operator::Dense { weight, bias } => {
-                let Some((weights, flat)) =
-                    layout::dense_weights(&first.layout, &self.rows.values[first.value], weight)
-                else {
+                let input = &self.rows.values[first.value];
+                let Some((weights, kernel)) = layout::dense_weights(&first.layout, input, weight) else {
                     return Err(fail(
                         "the input's axes do not line up",
-                        "a flattened tensor, or the last axis as channels",
+                        "a flattened tensor, or the channels on the last axis, with all rows or columns or without",
                     ));
                 };
-                let input = &self.rows.values[first.value];
-                if flat && input.shape[..2] != [1, 1] {
-                    let window = Window { kernel: [input.shape[0], input.shape[1]], ..POINT };
-                    let operator = RowOperator::Dense { weights, bias: bias.clone() };
-                    self.push(node, operator, &[first.value], window, Layout::channels_last(shape.len(), true));
+                let bias = bias.clone();
+                let operator = if kernel != [1, 1] && kernel[..] == input.shape[..2] {
+                    RowOperator::Dense { weights, bias }
                 } else {
-                    let operator = RowOperator::Convolution { weights, bias: bias.clone(), groups: 1, pad_value: None };
-                    let layout = first.layout.with_last(Axis::Channel);
-                    self.push(node, operator, &[first.value], POINT, layout);
-                }
+                    RowOperator::Convolution { weights, bias, groups: 1, pad_value: None }
+                };
+                let layout = first.layout.with_last(Axis::Channel);
+                self.push(node, operator, &[first.value], Window { kernel, ..POINT }, layout);
             }
             Operator::Affine { scale, offset } => {
                 if !first.layout.is_channel(1) {
@@ -365,9 +372,13 @@ impl Lowering<'_> {
                 }
                 self.concat(node, &places);
             }
-            Operator::Slice { axis, start, .. } => {
+            Operator::Slice { axis, start, end } => {
                 if !first.layout.is_channel(*axis) {
-                    return Err(fail("the axis is not the channels", "a slice of channels"));
+                    let Some(axis) = first.layout.spatial(*axis) else {
+                        return Err(fail("the axis is joined with another", "a slice of channels, rows or columns"));
+                    };
+                    self.part(node, &first, axis, *start, *end);
+                    return Ok(());
                 }
                 let start = i32::try_from(*start).unwrap_or(i32::MAX);
                 self.push(node, RowOperator::Channels { start }, &[first.value], POINT, first.layout);
@@ -419,6 +430,15 @@ impl Lowering<'_> {
                 let operator = if is_log { RowOperator::LogSoftmax } else { RowOperator::Softmax };
                 self.push(node, operator, &[first.value], POINT, first.layout);
             }
+            Operator::Recurrence(recurrence) => {
+                let Some(time) = first.layout.spatial(0).filter(|_| first.layout.is_channel(2)) else {
+                    return Err(fail(
+                        "the steps are not the rows or the columns",
+                        "steps on axis 0, features on axis 2",
+                    ));
+                };
+                self.recurrence(node, recurrence, &first, time);
+            }
             Operator::Transpose { permutation } => {
                 let layout = first.layout.transposed(permutation);
                 self.alias(node, first, layout);
@@ -461,6 +481,38 @@ impl Lowering<'_> {
         };
         self.push(node, operator, &values, POINT, layout);
         Ok(())
+    }
+
+    /// Some rows or columns: a kernel for each channel that hands on one pixel of those that it covers.
+    fn part(&mut self, node: &Node, input: &Place, axis: Axis, start: usize, end: usize) {
+        let [_, _, channels] = self.rows.values[input.value].shape;
+        let size = self.rows.values[input.value].shape[axis as usize];
+        let mut kernel = [1; 2];
+        kernel[axis as usize] = start + size - end + 1;
+        let taps = (0..start + size - end + 1).map(|tap| if tap == start { 1.0 } else { 0.0 });
+        let weights = taps.collect::<Vec<f32>>().repeat(channels);
+        let bias = vec![0.0; channels];
+        let operator = RowOperator::Convolution { weights, bias, groups: channels, pad_value: None };
+        self.push(node, operator, &[input.value], Window { kernel, ..POINT }, input.layout.clone());
+    }
+
+    /// A recurrence carries its state from row to row where rows are the steps; it takes all steps at once where columns are,
+    /// and, with the rows becoming columns, where the model has a recurrence that begins with the last.
+    fn recurrence(&mut self, node: &Node, recurrence: &Recurrence, input: &Place, time: Axis) {
+        let begins_last =
+            |node: &Node| matches!(&node.operator, Operator::Recurrence(r) if r.reverse && r.gives == Gives::Steps);
+        let is_last = recurrence.gives != Gives::Steps;
+        let carried =
+            time == Axis::Row && !recurrence.reverse && (is_last || !self.graph.nodes.iter().any(begins_last));
+        let rows = self.rows.values[input.value].shape[0];
+        let all = time == Axis::Row && (is_last || !carried);
+        let window = Window { kernel: [if all { rows } else { 1 }, 1], ..POINT };
+        let layout = match time {
+            Axis::Row if !carried => input.layout.with(0, Axis::Column),
+            _ => input.layout.clone(),
+        };
+        let operator = RowOperator::Recurrence { recurrence: recurrence.clone(), carried };
+        self.push(node, operator, &[input.value], window, layout);
     }
 
     /// Whether a window covers all pixels, however rows and columns are spread over the tensor's axes.

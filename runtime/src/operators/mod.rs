@@ -28,6 +28,7 @@ mod multiply;
 pub mod padding;
 pub mod pairing;
 mod pointwise;
+pub mod recurrent;
 pub mod rows;
 mod softmax;
 mod sum;
@@ -59,6 +60,7 @@ pub use mean::Mean;
 pub use mean_pool::MeanPool;
 pub use multiply::Multiply;
 pub use pointwise::Pointwise;
+pub use recurrent::{RecurrentColumns, RecurrentRows};
 pub use softmax::Softmax;
 pub use sum::Sum;
 pub use table::Table;
@@ -82,6 +84,11 @@ pub trait RowOperator {
         0
     }
 
+    /// Whether the sums of an output row go on from those of the row before; they are zero before the input's first row alone.
+    fn carries(&self) -> bool {
+        false
+    }
+
     /// Words of scratch that [`RowOperator::row`] needs. Nothing is kept in them from row to row.
     fn scratch_words(&self) -> usize {
         0
@@ -93,7 +100,7 @@ pub trait RowOperator {
     }
 
     /// Adds an input row to the sums of output row `y`; `tap` is the row's place in the window, which starts with 0 or,
-    /// below top padding, later. The sums are zero before the first row.
+    /// below top padding, later. The sums are zero before the first row (see [`RowOperator::carries`]).
     fn accumulate(&self, tap: usize, row: &[i8], sums: &mut [i32]) {
         let _ = (tap, row, sums);
     }
@@ -227,6 +234,10 @@ operators! {
     17 "Bilinear" "bilinear" Bilinear window Bilinear,
     /// One kernel of 3×3 taps per channel.
     18 "Depthwise3" "depthwise3" Depthwise3 window Depthwise3<'p>,
+    /// LSTM or GRU from row to row.
+    19 "RecurrentRows" "recurrent-rows" RecurrentRows wide_sums RecurrentRows<'p>,
+    /// LSTM or GRU along the columns, or over all rows.
+    20 "RecurrentColumns" "recurrent-columns" RecurrentColumns wide_window RecurrentColumns<'p>,
     /// Any convolution, dense layer or scale per channel.
     32 "WideConvolution" "wide-convolution" WideConvolution wide_window wide::WideConvolution<'p>,
     /// Sum of two tensors.

@@ -9,6 +9,7 @@ mod parts;
 mod pooling;
 mod qlinear;
 mod quantization;
+mod recurrent;
 mod shape;
 mod upsampling;
 mod volumes;
@@ -48,6 +49,8 @@ const TABLE: &[(&str, Handler)] = &[
     ("Flatten", shape::flatten),
     ("Floor", functions::floor),
     ("Gelu", functions::gelu),
+    ("GRU", recurrent::gru),
+    ("Gather", parts::gather),
     ("Gemm", dense::gemm),
     ("GlobalAveragePool", pooling::global_average),
     ("GlobalMaxPool", pooling::global_max),
@@ -57,6 +60,7 @@ const TABLE: &[(&str, Handler)] = &[
     ("HardSwish", functions::hard_swish),
     ("Identity", shape::identity),
     ("InstanceNormalization", normalization::instance),
+    ("LSTM", recurrent::lstm),
     ("LayerNormalization", normalization::layer),
     ("LeakyRelu", functions::leaky_relu),
     ("Less", functions::less),

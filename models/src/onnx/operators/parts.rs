@@ -67,6 +67,30 @@ pub(super) fn slice(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueI
     Ok(vec![value])
 }
 
+/// Indices that follow one another along an axis; a single number takes the axis away.
+pub(super) fn gather(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let input = call.value(0)?;
+    let indices = call.constant(1)?;
+    let axis = axis(call.attributes.int("axis", 0)?, builder.shape(input).len())?;
+    let size = builder.shape(input)[axis];
+    let from_front = |index: i64| if index < 0 { index.saturating_add(size as i64) } else { index };
+    let places: Vec<i64> = indices.integers()?.iter().map(|&index| from_front(index)).collect();
+    let range = places.first().copied().zip(places.last().copied());
+    let Some((start, end)) = range.filter(|&(start, end)| places.iter().copied().eq(start..=end)) else {
+        return Err(unsupported(format!("indices {places:?}"), "indices that follow one another"));
+    };
+    if start < 0 || end >= size as i64 {
+        return Err(Reject::Invalid(format!("indices {places:?} of {size} along axis {axis}")));
+    }
+    let part = cut(builder, call, input, Cut { axis, start: start as usize, end: end as usize + 1, step: 1 })?;
+    if !indices.shape.is_empty() {
+        return Ok(vec![part]);
+    }
+    let mut shape = builder.shape(part).to_vec();
+    shape.remove(axis);
+    Ok(vec![builder.reshape(call, part, shape)?])
+}
+
 struct Cut {
     axis: usize,
     start: usize,
@@ -83,8 +107,11 @@ fn cut(builder: &mut Builder, call: &Call<'_>, value: ValueId, part: Cut) -> Res
     if (start, end, step) == (0, size, 1) {
         return Ok(value);
     }
+    let is_sequence = builder.shape(value)[0] != 1;
     match axis {
-        1 if step == 1 => builder.emit(call, Operator::Slice { axis, start, end }, &[value]),
+        _ if step == 1 && (axis == 1 || is_sequence) => {
+            builder.emit(call, Operator::Slice { axis, start, end }, &[value])
+        }
         2 | 3 => {
             // A kernel that keeps one pixel of those that it covers.
             let image = as_image(builder, call, value)?;
