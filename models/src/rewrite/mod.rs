@@ -16,7 +16,9 @@ mod merge_clamps;
 mod merge_padding;
 mod merge_reshapes;
 mod merge_transposes;
+mod ones;
 mod shuffles;
+mod slice_of_concat;
 #[cfg(test)]
 mod testing;
 mod volumes;
@@ -37,7 +39,9 @@ pub const RULES: &[Rule] = &[
     Rule { name: "remove identity", apply: identity::apply },
     Rule { name: "merge reshapes", apply: merge_reshapes::apply },
     Rule { name: "merge transposes", apply: merge_transposes::apply },
+    Rule { name: "take a part before it is joined with others", apply: slice_of_concat::apply },
     Rule { name: "take a step without its sequence", apply: last_steps::apply },
+    Rule { name: "move sizes of 1 by reshapes", apply: ones::apply },
     Rule { name: "recognize shuffles of pixels and channels", apply: shuffles::apply },
     Rule { name: "keep volumes folded", apply: volumes::apply },
     Rule { name: "merge clamps", apply: merge_clamps::apply },

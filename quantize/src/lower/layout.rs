@@ -19,7 +19,23 @@ pub(super) struct Layout(Vec<Vec<Axis>>);
 impl Layout {
     /// `[1, channels, rows, columns]`.
     pub fn image() -> Self {
-        Self(vec![vec![], vec![Axis::Channel], vec![Axis::Row], vec![Axis::Column]])
+        Self::image_of([Axis::Row, Axis::Column])
+    }
+
+    /// `[1, channels, height, width]`, height and width being these axes.
+    pub fn image_of([height, width]: [Axis; 2]) -> Self {
+        Self(vec![vec![], vec![Axis::Channel], vec![height], vec![width]])
+    }
+
+    /// The axes of height and width, where this is `[1, channels, height, width]`: rows and columns, or the other way.
+    pub fn image_axes(&self) -> Option<[Axis; 2]> {
+        let fits = |axes: &[Axis; 2]| {
+            let within = |d: usize, axis: Axis| self.0[d].iter().all(|&a| a == axis);
+            let [height, width] = *axes;
+            self.0[0].is_empty() && within(1, Axis::Channel) && within(2, height) && within(3, width)
+        };
+        let both = [[Axis::Row, Axis::Column], [Axis::Column, Axis::Row]];
+        if self.0.len() == 4 { both.into_iter().find(fits) } else { None }
     }
 
     /// A layout for a shape of which nothing is known: channels second, then rows, then columns.
@@ -52,12 +68,7 @@ impl Layout {
 
     /// Whether this is `[1, channels, rows, columns]`; dimensions of size 1 may be any axis.
     pub fn is_image(&self) -> bool {
-        let within = |d: usize, axis: Axis| self.0[d].iter().all(|&a| a == axis);
-        self.0.len() == 4
-            && self.0[0].is_empty()
-            && within(1, Axis::Channel)
-            && within(2, Axis::Row)
-            && within(3, Axis::Column)
+        self.image_axes() == Some([Axis::Row, Axis::Column])
     }
 
     /// Whether two layouts are the same on the dimensions for which a condition holds.
@@ -80,10 +91,10 @@ impl Layout {
         }
     }
 
-    /// The same with another axis on a dimension.
-    pub fn with(&self, dimension: usize, axis: Axis) -> Self {
+    /// The same with another axis, or none, on a dimension.
+    pub fn with(&self, dimension: usize, axis: Option<Axis>) -> Self {
         let mut dims = self.0.clone();
-        dims[dimension] = vec![axis];
+        dims[dimension] = axis.into_iter().collect();
         Self(dims)
     }
 

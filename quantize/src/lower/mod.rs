@@ -305,21 +305,19 @@ impl Lowering<'_> {
             return Ok(());
         }
         let Some(first) = places.first().cloned() else { return Err(fail("there is no input", "at least one input")) };
-        let image = || first.layout.is_image();
+        let axes = first.layout.image_axes();
         const PAIR: &str = "two tensors of one layout, one of which may have size 1 on some axes";
         const NCHW: &str = "a tensor of shape [1, channels, height, width]";
         match &node.operator {
             Operator::Convolution { weight, bias, window, groups, pad_value } => {
-                if !image() {
-                    return Err(fail("the input is not an image", NCHW));
-                }
+                let Some(axes) = axes else { return Err(fail("the input is not an image", NCHW)) };
                 let operator = RowOperator::Convolution {
-                    weights: to_ohwi(&weight.data, &weight.shape),
+                    weights: to_ohwi(&weight.data, &weight.shape, axes == TURNED),
                     bias: bias.clone(),
                     groups: *groups,
                     pad_value: pad_value.clone(),
                 };
-                self.push(node, operator, &[first.value], *window, Layout::image());
+                self.push(node, operator, &[first.value], along(axes, window), Layout::image_of(axes));
             }
             Operator::Dense { weight, bias } if first.layout.is_pixels_of_channels() => {
                 self.tokens(node, weight, bias, &first).ok_or_else(|| {
@@ -391,7 +389,7 @@ impl Lowering<'_> {
                 self.push(node, RowOperator::Channels { start: -start }, &[first.value], POINT, first.layout);
             }
             Operator::Upsample { factor, source } => {
-                if !image() {
+                if !first.layout.is_image() {
                     return Err(fail("the input is not an image", NCHW));
                 }
                 let operator = RowOperator::Upsample { factor: *factor, source: *source };
@@ -412,15 +410,13 @@ impl Lowering<'_> {
                 let window = Window { kernel: [rows, columns], ..POINT };
                 self.push(node, operator, &[first.value], window, Layout::image());
             }
-            Operator::MaxPool { window } if image() => {
-                self.push(node, RowOperator::MaxPool, &[first.value], *window, Layout::image());
-            }
-            Operator::AveragePool { window, count_include_pad } if image() => {
-                let operator = RowOperator::AveragePool { count_include_pad: *count_include_pad };
-                self.push(node, operator, &[first.value], *window, Layout::image());
-            }
-            Operator::MaxPool { .. } | Operator::AveragePool { .. } => {
-                return Err(fail("the input is not an image", NCHW));
+            Operator::MaxPool { window } | Operator::AveragePool { window, .. } => {
+                let Some(axes) = axes else { return Err(fail("the input is not an image", NCHW)) };
+                let operator = match node.operator {
+                    Operator::AveragePool { count_include_pad, .. } => RowOperator::AveragePool { count_include_pad },
+                    _ => RowOperator::MaxPool,
+                };
+                self.push(node, operator, &[first.value], along(axes, window), Layout::image_of(axes));
             }
             Operator::Softmax { axis } | Operator::LogSoftmax { axis } => {
                 if !first.layout.is_channel(*axis) {
@@ -508,7 +504,8 @@ impl Lowering<'_> {
         let all = time == Axis::Row && (is_last || !carried);
         let window = Window { kernel: [if all { rows } else { 1 }, 1], ..POINT };
         let layout = match time {
-            Axis::Row if !carried => input.layout.with(0, Axis::Column),
+            _ if is_last => input.layout.with(0, None),
+            Axis::Row if !carried => input.layout.with(0, Some(Axis::Column)),
             _ => input.layout.clone(),
         };
         let operator = RowOperator::Recurrence { recurrence: recurrence.clone(), carried };
@@ -634,13 +631,33 @@ impl Lowering<'_> {
     }
 }
 
-/// `[outputs, inputs, rows, columns]` to `[outputs, rows, columns, inputs]`.
-fn to_ohwi(data: &[f32], shape: &[usize]) -> Vec<f32> {
+/// The axes of an image whose rows are the columns.
+const TURNED: [Axis; 2] = [Axis::Column, Axis::Row];
+
+/// A window over height and width as one over rows and columns.
+fn along(axes: [Axis; 2], window: &Window) -> Window {
+    if axes != TURNED {
+        return *window;
+    }
+    let turned = |[height, width]: [usize; 2]| [width, height];
+    let [top, left, bottom, right] = window.pads;
+    Window {
+        kernel: turned(window.kernel),
+        strides: turned(window.strides),
+        dilations: turned(window.dilations),
+        pads: [left, top, right, bottom],
+    }
+}
+
+/// `[outputs, inputs, height, width]` to `[outputs, rows, columns, inputs]`; the rows are the width where it is `turned`.
+fn to_ohwi(data: &[f32], shape: &[usize], turned: bool) -> Vec<f32> {
     let [o, i, h, w] = [shape[0], shape[1], shape[2], shape[3]];
     let mut out = Vec::with_capacity(data.len());
+    let (rows, columns) = if turned { (w, h) } else { (h, w) };
     for o in 0..o {
-        for y in 0..h {
-            for x in 0..w {
+        for r in 0..rows {
+            for c in 0..columns {
+                let (y, x) = if turned { (c, r) } else { (r, c) };
                 out.extend((0..i).map(|i| data[((o * shape[1] + i) * h + y) * w + x]));
             }
         }

@@ -10,6 +10,8 @@ use residua_models::recurrence::{self, Gives, Recurrence};
 const FRACTION: f64 = 65536.0;
 /// One in a hidden state.
 const HIDDEN: f64 = 32768.0;
+/// Largest cell state.
+const MAX_MEMORY: f32 = 16384.0;
 /// Limits of multipliers and shifts.
 const MAX_MULTIPLIER: f64 = ((1 << 26) - 1) as f64;
 const MAX_ELEMENT_MULTIPLIER: i32 = 1 << 30;
@@ -26,6 +28,9 @@ impl Quantizer<'_> {
         }
         if recurrence.hidden.iter().any(|h| h.abs() > 1.0) {
             return Err(self.scale_error("its initial hidden state does not lie between −1 and 1"));
+        }
+        if recurrence.memory.iter().any(|c| c.abs() > MAX_MEMORY) {
+            return Err(self.scale_error(format!("its initial cell state does not lie between ±{MAX_MEMORY}")));
         }
         let starts = recurrence.hidden.iter().chain(&recurrence.memory).any(|&s| s != 0.0);
         let gives_memory = recurrence.gives == Gives::Memory;
@@ -65,7 +70,9 @@ impl Quantizer<'_> {
         ];
         let constants = Constants { weights, channel_parameters: channel_parameters.concat(), padding: vec![] };
         let sums = if carried { RecurrentRows::sums_of_column(form.cell, units) * input.shape[1] } else { 0 };
+        let turned = !carried && self.node.window.kernel[0] > 1;
         Ok(Form {
+            upsampling: if turned { output.shape[1] } else { 1 },
             shift: output_shift,
             parameters: [form.code(), shift.into()],
             sums,

@@ -71,14 +71,14 @@ fn layer(builder: &mut Builder, call: &Call<'_>, cell: Cell, activations: &[&str
         for (direction, &projected) in projected.iter().enumerate() {
             parts.push(of_direction(builder, direction, projected, gives)?);
         }
-        let directions = parts.len();
-        let units = weights.units;
+        let (directions, units) = (parts.len(), weights.units);
+        let axis = if gives == Gives::Steps { 2 } else { 0 };
         let joined = match parts[..] {
             [one] => one,
-            _ => builder.emit(call, Operator::Concat { axis: 2 }, &parts)?,
+            _ => builder.emit(call, Operator::Concat { axis }, &parts)?,
         };
         outputs.push(if gives != Gives::Steps {
-            builder.reshape(call, joined, vec![directions, 1, units])?
+            joined
         } else if directions == 1 {
             builder.reshape(call, joined, vec![steps, 1, 1, units])?
         } else {

@@ -8,7 +8,7 @@ use crate::plan::{Elements, PlanError};
 
 /// The pixels of a window are a sequence, from its first row and column to its last, or the other way: the columns of a row,
 /// or all rows of an input of one column, which become the columns of one row. The output has a column for each step, or a
-/// single one: what is given after the step that is taken last.
+/// single one: what is given after the step that is taken last. Columns that come from rows are an upsampling to as many.
 #[derive(Clone, Copy, Debug)]
 pub struct RecurrentColumns<'p> {
     geometry: Geometry,
@@ -20,9 +20,9 @@ impl<'p> RecurrentColumns<'p> {
     pub fn new(geometry: Geometry, layer: Layer<'p>) -> Option<Self> {
         let g = &geometry;
         let turned = g.kernel == [g.rows_in as usize, 1] && g.columns_in == 1 && g.rows_out == 1;
-        let sound = (turned || g.kernel == [1, 1] && g.rows_in == g.rows_out)
+        let along = g.kernel == [1, 1] && g.rows_in == g.rows_out && g.upsampling == 1;
+        let sound = (along || turned && g.upsampling == g.columns_out)
             && [g.stride, g.dilation] == [[1, 1]; 2]
-            && g.upsampling == 1
             && g.pad == [0, 0]
             && (g.columns_out as usize == Self::steps_of(g) || g.columns_out == 1);
         sound.then_some(Self { geometry, layer })
@@ -109,7 +109,8 @@ mod tests {
         ) {
             let outputs = if last { 1 } else { columns };
             let along = layer.geometry([rows, columns], [rows, outputs]);
-            let turned = Geometry { kernel: [columns as usize, 1], ..layer.geometry([columns, 1], [1, outputs]) };
+            let (kernel, upsampling) = ([columns as usize, 1], outputs);
+            let turned = Geometry { kernel, upsampling, ..layer.geometry([columns, 1], [1, outputs]) };
             for geometry in [along, turned] {
                 let operator = RecurrentColumns::new(geometry, layer.layer(reverse)).unwrap();
                 typed_rows_equal_reference(&operator, layer.types(), &mut int8s(seed), None)?;
