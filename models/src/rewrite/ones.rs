@@ -1,13 +1,13 @@
 //! Changes of layout that only move sizes of 1 are reshapes, so that they merge with others: a transpose behind or before a
-//! reshape, and a concatenation along the first axis of vectors.
+//! reshape, and a concatenation of vectors, or of sequences of vectors, along an axis of their own.
 
 use super::{only_consumer, only_producer};
-use crate::graph::{Graph, Node, Operator};
+use crate::graph::{Graph, Node, Operator, ValueId};
 
 pub(super) fn apply(graph: &mut Graph, index: usize) -> bool {
     match graph.nodes[index].operator.clone() {
         Operator::Transpose { permutation } => transpose(graph, index, &permutation),
-        Operator::Concat { axis: 0 } => concat(graph, index),
+        Operator::Concat { axis } => concat(graph, index, axis),
         _ => false,
     }
 }
@@ -24,12 +24,15 @@ fn transpose(graph: &mut Graph, index: usize, permutation: &[usize]) -> bool {
     true
 }
 
-/// Vectors one after another along the first axis are side by side along the last.
-fn concat(graph: &mut Graph, index: usize) -> bool {
+/// Vectors one after another along an axis of their own are side by side along the last. Where there is a batch, other axes may
+/// be those of images, unless it is known that they are not.
+fn concat(graph: &mut Graph, index: usize, axis: usize) -> bool {
     let node = &graph.nodes[index];
     let are_vectors = node.inputs.iter().all(|&i| {
         let shape = &graph.value(i).shape;
-        shape.len() > 1 && shape[..shape.len() - 1].iter().all(|&size| size == 1)
+        let last = shape.len() - 1;
+        let no_image = axis == 0 || shape[0] > 1 || is_state(graph, i);
+        axis < last && no_image && shape[axis..last].iter().all(|&size| size == 1)
     });
     if !are_vectors {
         return false;
@@ -37,12 +40,22 @@ fn concat(graph: &mut Graph, index: usize) -> bool {
     let (name, output) = (node.name.clone(), node.output);
     let mut shape = graph.value(output).shape.clone();
     let last = shape.len() - 1;
-    (shape[0], shape[last]) = (1, shape[0] * shape[last]);
+    (shape[axis], shape[last]) = (1, shape[axis] * shape[last]);
     let joined = graph.add_value(format!("{}/joined", graph.value(output).name), shape);
     graph.nodes[index].operator = Operator::Concat { axis: last };
     graph.nodes[index].output = joined;
     graph.nodes.insert(index + 1, Node { name, operator: Operator::Reshape, inputs: vec![joined], output });
     true
+}
+
+/// Whether a value is the state of a recurrence.
+fn is_state(graph: &Graph, value: ValueId) -> bool {
+    let Some(node) = graph.producer(value).map(|n| &graph.nodes[n]) else { return false };
+    match node.operator {
+        Operator::Reshape => is_state(graph, node.inputs[0]),
+        Operator::Recurrence(_) => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -103,6 +103,11 @@ impl Layout {
         self.0.get(dimension).is_some_and(|d| d.iter().all(|&a| a == Axis::Channel))
     }
 
+    /// Whether a dimension runs over the channels.
+    pub fn has_channels(&self, dimension: usize) -> bool {
+        self.0.get(dimension).is_some_and(|d| d.contains(&Axis::Channel))
+    }
+
     /// Rows, columns, channels of a value of this shape; axes that share a dimension are as long as they are in `like`.
     pub fn sizes(&self, shape: &[usize], like: [usize; 3]) -> [usize; 3] {
         let size = |axis: Axis| {

@@ -365,10 +365,16 @@ impl Lowering<'_> {
                 }
             }
             Operator::Concat { axis } => {
-                if places.iter().any(|p| p.layout != first.layout || !p.layout.is_channel(*axis)) {
+                let joins = |p: &Place| {
+                    let channels = self.rows.values[p.value].shape[2];
+                    p.layout == first.layout
+                        && p.layout.is_channel(*axis)
+                        && (channels == 1 || p.layout.has_channels(*axis))
+                };
+                if !places.iter().all(joins) {
                     return Err(fail("the axis is not the channels, or layouts differ", "concatenation of channels"));
                 }
-                self.concat(node, &places);
+                self.concat(node, &places, first.layout.with(*axis, Some(Axis::Channel)));
             }
             Operator::Slice { axis, start, end } => {
                 if !first.layout.is_channel(*axis) {
@@ -543,8 +549,7 @@ impl Lowering<'_> {
     }
 
     /// Concatenation, two at a time: what has come together before the last is a prefix of the output's channels.
-    fn concat(&mut self, node: &Node, places: &[Place]) {
-        let layout = places[0].layout.clone();
+    fn concat(&mut self, node: &Node, places: &[Place], layout: Layout) {
         let mut value = places[0].value;
         for (index, place) in places.iter().enumerate().skip(1) {
             let inputs = [value, place.value];

@@ -20,6 +20,10 @@ pub(super) struct Speed {
 /// Checks that a step's inputs go along together, and that it keeps to one row where a row stands for a window.
 pub(super) fn meet(step: &QStep, values: &[QValue], speeds: &[Speed]) -> Result<(), Obstacle> {
     let rows = values[step.inputs[0]].shape[0];
+    let recurrent = ["RecurrentRows", "RecurrentColumns"].contains(&name(step.record.operator));
+    if recurrent && step.record.kernel_rows > 1 {
+        return Err(Obstacle::WholeRecurrence { rows });
+    }
     let mut speed = speeds[step.inputs[0]];
     for &second in &step.inputs[1..] {
         if values[second].shape[0] != rows {

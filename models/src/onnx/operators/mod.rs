@@ -136,6 +136,11 @@ pub(super) fn unknown(operator: &str) -> Reject {
             "its scales are found while the model runs",
             "scales found before: QLinearConv, QLinearMatMul, or QuantizeLinear and DequantizeLinear around float operators",
         ),
+        "Loop" | "Scan" => (
+            "its steps are a graph of their own",
+            "recurrent layers as LSTM or GRU (exported by PyTorch, or by tf2onnx from tf_keras, a GRU with reset_after = True)",
+        ),
+        "RNN" => ("this operator is not supported", "LSTM or GRU"),
         _ => ("this operator is not supported", ""),
     };
     unsupported(reason, nearest)

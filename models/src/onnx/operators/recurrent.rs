@@ -69,21 +69,14 @@ fn layer(builder: &mut Builder, call: &Call<'_>, cell: Cell, activations: &[&str
         }
         let mut parts = Vec::new();
         for (direction, &projected) in projected.iter().enumerate() {
-            parts.push(of_direction(builder, direction, projected, gives)?);
+            let part = of_direction(builder, direction, projected, gives)?;
+            let apart = vec![steps, 1, 1, weights.units];
+            parts.push(if gives == Gives::Steps { builder.reshape(call, part, apart)? } else { part });
         }
-        let (directions, units) = (parts.len(), weights.units);
-        let axis = if gives == Gives::Steps { 2 } else { 0 };
-        let joined = match parts[..] {
+        let axis = usize::from(gives == Gives::Steps);
+        outputs.push(match parts[..] {
             [one] => one,
             _ => builder.emit(call, Operator::Concat { axis }, &parts)?,
-        };
-        outputs.push(if gives != Gives::Steps {
-            joined
-        } else if directions == 1 {
-            builder.reshape(call, joined, vec![steps, 1, 1, units])?
-        } else {
-            let apart = builder.reshape(call, joined, vec![steps, 1, directions, units])?;
-            builder.emit(call, Operator::Transpose { permutation: vec![0, 2, 1, 3] }, &[apart])?
         });
         if cell != Cell::Lstm && gives == Gives::Hidden {
             break;
