@@ -118,6 +118,7 @@ pub fn evaluate(graph: &Graph, inputs: &[&[f32]]) -> Vec<Vec<f32>> {
             }),
             Operator::Softmax { axis } => softmax(x, from, *axis),
             Operator::LogSoftmax { axis } => softmax(x, from, *axis).iter().map(|p| p.ln()).collect(),
+            Operator::Recurrence(recurrence) => recurrence.run(x),
             Operator::Transpose { permutation } => {
                 let strides = strides(from);
                 (0..x.len())

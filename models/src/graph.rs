@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::function::Function;
+use crate::recurrence::{Cell, Recurrence};
 use crate::shape::elements;
 
 /// Index of a value in [`Graph::values`].
@@ -191,6 +192,8 @@ pub enum Operator {
         /// Axis of the sum, counted from the front.
         axis: usize,
     },
+    /// A recurrent layer behind its input projection: `[steps, 1, gates · units]` to `[steps, 1, units]`.
+    Recurrence(Recurrence),
     /// Reorders axes: output axis `i` is input axis `permutation[i]`.
     Transpose {
         /// A permutation of the axes, batch included.
@@ -241,6 +244,8 @@ impl Operator {
             Operator::MaxPool { .. } => "MaxPool",
             Operator::AveragePool { .. } => "AveragePool",
             Operator::Softmax { .. } => "Softmax",
+            Operator::Recurrence(Recurrence { cell: Cell::Lstm, .. }) => "LSTM",
+            Operator::Recurrence(_) => "GRU",
             Operator::Transpose { .. } => "Transpose",
             Operator::Reshape => "Reshape",
         }
@@ -299,7 +304,7 @@ impl Graph {
         self.nodes.iter().position(|n| n.output == id)
     }
 
-    /// Multiply-accumulate operations of one inference: convolutions and dense layers, padding included.
+    /// Multiply-accumulate operations of one inference: convolutions, dense and recurrent layers, padding included.
     pub fn macs(&self) -> u64 {
         self.nodes.iter().map(|n| self.node_macs(n)).sum()
     }
@@ -312,6 +317,7 @@ impl Graph {
                 elements(node.output) * weight.shape[1..].iter().map(|&d| d as u64).product::<u64>()
             }
             Operator::Dense { weight, .. } => elements(node.output) * weight.shape[1] as u64,
+            Operator::Recurrence(recurrence) => elements(node.inputs[0]) * recurrence.units() as u64,
             _ => 0,
         }
     }
@@ -325,6 +331,7 @@ impl Graph {
                     weight.data.len() + bias.len()
                 }
                 Operator::Affine { scale, offset } => scale.len() + offset.len(),
+                Operator::Recurrence(recurrence) => recurrence.weight.data.len() + recurrence.bias.len(),
                 _ => 0,
             } as u64)
             .sum()

@@ -10,6 +10,7 @@ pub mod function;
 pub mod graph;
 #[cfg(feature = "onnx")]
 pub mod onnx;
+pub mod recurrence;
 pub mod rewrite;
 pub mod shape;
 #[cfg(feature = "train")]

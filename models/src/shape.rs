@@ -1,6 +1,7 @@
 //! Shapes of operators: the one place that says which inputs an [`Operator`] accepts and what it gives.
 
 use crate::graph::{Graph, Operator, PixelSource, Window};
+use crate::recurrence::Gives;
 
 /// Largest number of elements a value may have; larger is taken for a damaged model.
 pub const MAX_ELEMENTS: usize = 1 << 31;
@@ -148,6 +149,19 @@ pub fn infer(operator: &Operator, inputs: &[&[usize]], declared: Option<&[usize]
                 return fail(format!("axis {axis} of input {x:?}"));
             }
             x.to_vec()
+        }
+        Operator::Recurrence(recurrence) => {
+            if !recurrence.is_sound() {
+                return fail("the lengths of its constants differ");
+            }
+            let (units, width) = (recurrence.units(), recurrence.width());
+            match *x {
+                [steps, 1, found] if found == width => {
+                    let steps = if recurrence.gives == Gives::Steps { steps } else { 1 };
+                    vec![steps, 1, units]
+                }
+                _ => return fail(format!("input {x:?} is not [steps, 1, {width}]")),
+            }
         }
         Operator::Transpose { permutation } => {
             let mut sorted = permutation.clone();

@@ -13,7 +13,7 @@ const CLOSE: f64 = 0.5;
 /// Bits of activations.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Activations {
-    /// int8, all of them.
+    /// int8, all of them but the pre-activations of recurrent layers.
     #[default]
     Int8,
     /// int16, all of them; features of an audio front end stay int8.
@@ -35,6 +35,9 @@ pub fn choose(
     inputs: &[Vec<f32>],
     activations: Activations,
 ) -> Result<(), CompileError> {
+    // Errors of pre-activations add up from step to step.
+    let recurrences = model.rows.nodes.iter().filter(|n| matches!(n.operator, RowOperator::Recurrence { .. }));
+    widen(statistics, &recurrences.map(|n| n.inputs[0]).collect::<Vec<_>>());
     match activations {
         Activations::Int8 => Ok(()),
         Activations::Int16 => {

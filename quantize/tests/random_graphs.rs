@@ -6,12 +6,13 @@ mod streams;
 
 use proptest::prelude::*;
 use residua::engine::Engine;
-use residua::operators::has_epilogue;
+use residua::operators::{OPERATORS, has_epilogue};
 use residua::plan::format::{HeaderRecord, STRUCTURE_START};
 use residua::plan::{Checksum, Element, Plan, PlanError, state_len};
 use residua_harness::{HarnessError, Options, Target};
 use residua_models::function::Function;
-use residua_models::graph::{PixelSource, ValueId, Window};
+use residua_models::graph::{PixelSource, Tensor, ValueId, Window};
+use residua_models::recurrence::{Cell, Gives, Recurrence};
 use residua_quantize::aligned::AlignedBytes;
 use residua_quantize::fuse::fuse;
 use residua_quantize::gate::gate;
@@ -246,6 +247,48 @@ impl Builder {
         self.node(operator, vec![input], window, [rows_out, columns_out, channels])
     }
 
+    /// A recurrent layer behind its projection: from row to row, along the columns, or over all rows of one column.
+    fn recurrent(&mut self, input: usize) -> usize {
+        let [rows, columns, _] = self.graph.values[input].shape;
+        let units = 1 + self.random.below(5);
+        let cell = match self.random.below(3) {
+            0 => Cell::Lstm,
+            n => Cell::Gru { reset_product: n == 1 },
+        };
+        let mut window = Window { kernel: [1; 2], strides: [1; 2], dilations: [1; 2], pads: [0; 4] };
+        let width = cell.gates() * units;
+        let projected = self.convolution(input, width, window, 1);
+        let carried = self.random.below(2) == 0;
+        let turned = !carried && columns == 1 && self.random.below(2) == 0;
+        let gives = match self.random.below(4) {
+            0 => Gives::Hidden,
+            1 if cell == Cell::Lstm => Gives::Memory,
+            _ => Gives::Steps,
+        };
+        let last = gives != Gives::Steps;
+        if turned || carried && last {
+            window.kernel[0] = rows;
+        }
+        let shape = match (carried, turned) {
+            (true, _) => [if last { 1 } else { rows }, columns, units],
+            (_, true) => [1, if last { 1 } else { rows }, units],
+            _ => [rows, if last { 1 } else { columns }, units],
+        };
+        let starts = if self.random.below(2) == 0 { 0.0 } else { 1.0 };
+        let mut state = |len: usize| self.random.reals(len).into_iter().map(|x| x * starts).collect();
+        let recurrence = Recurrence {
+            cell,
+            hidden: state(units),
+            memory: state(if cell == Cell::Lstm { units } else { 0 }),
+            bias: state(if cell == (Cell::Gru { reset_product: true }) { units } else { 0 }),
+            weight: Tensor { shape: vec![width, units], data: self.random.reals(width * units) },
+            reverse: !carried && self.random.below(2) == 0,
+            gives,
+        };
+        assert!(recurrence.is_sound());
+        self.node(RowOperator::Recurrence { recurrence, carried }, vec![projected], window, shape)
+    }
+
     /// The graph with random ranges; `wide` of two values are int16.
     fn quantized(mut self, wide: usize) -> QGraph {
         let ranges = (0..self.graph.values.len()).map(|_| {
@@ -259,7 +302,7 @@ impl Builder {
 
     fn step(&mut self, input: usize) -> usize {
         let shape = self.graph.values[input].shape;
-        match self.random.below(17) {
+        match self.random.below(18) {
             0 => {
                 let window = self.window(shape);
                 let outputs = 1 + self.random.below(12);
@@ -295,6 +338,7 @@ impl Builder {
             13 => self.gated(input),
             15 => self.max_of_channels(input),
             14 if shape[0] * shape[1] < 200 => self.resample(input),
+            16 => self.recurrent(input),
             _ => self.residual(input),
         }
     }
@@ -459,6 +503,9 @@ proptest! {
     fn operators_refuse_types_that_they_do_not_take(seed in any::<u64>(), at in any::<prop::sample::Index>()) {
         let mut graph = random_graph_of(seed, 3, 0);
         let value = at.index(graph.values.len());
+        let touching = graph.steps.iter().filter(|s| s.output == value || s.inputs.contains(&value));
+        // Recurrent layers take both types, each port by itself.
+        prop_assume!(!touching.map(|s| name(s.record.operator)).all(|name| name.starts_with("Recurrent")));
         (graph.values[value].element, graph.values[value].zero_point) = (Element::Int16, 0);
         let refused = write(&graph, &schedule(&graph), &Extras::default()).unwrap_err();
         prop_assert!(matches!(refused, PlanError::Element(_) | PlanError::Geometry(_)), "{refused}");
@@ -472,6 +519,10 @@ proptest! {
         bytes[at] ^= 1 << bit;
         prop_assert!(Plan::load(&bytes).and_then(|p| p.verify_constants()).is_err());
     }
+}
+
+fn name(code: u8) -> &'static str {
+    OPERATORS.iter().find(|(c, _)| *c == code).unwrap().1
 }
 
 /// Both convolutions of a gated block wait for the gate, unless the model hands out what they compute.

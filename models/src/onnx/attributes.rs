@@ -56,6 +56,12 @@ impl<'a> Attributes<'a> {
         }
     }
 
+    pub(super) fn strings(&self, name: &str) -> Result<Vec<&'a str>, String> {
+        let list = self.find(name, AttributeType::Strings)?.map_or(&[][..], |a| &a.strings);
+        let text = |s: &'a Vec<u8>| std::str::from_utf8(s).map_err(|_| format!("attribute {name} is not text"));
+        list.iter().map(text).collect()
+    }
+
     pub(super) fn tensor(&self, name: &str) -> Result<Option<&'a TensorProto>, String> {
         Ok(self.find(name, AttributeType::Tensor)?.and_then(|a| a.t.as_ref()))
     }

@@ -16,6 +16,7 @@ use std::collections::HashSet;
 
 use crate::function::Function;
 use crate::graph::{Graph, Node, Operator, PixelSource, ValueId, Window};
+use crate::recurrence::{Cell, Gives, Recurrence};
 
 /// Version of the file format that goes with [`EXPORT_OPSET`].
 const IR_VERSION: i64 = 8;
@@ -215,6 +216,7 @@ impl Exporter<'_> {
             Operator::LogSoftmax { axis } => {
                 self.push("LogSoftmax", &node.name, &[&input], &output, vec![int("axis", *axis)]);
             }
+            Operator::Recurrence(recurrence) => self.recurrence(&node.name, recurrence, &input, &output),
             Operator::Transpose { permutation } => {
                 self.push("Transpose", &node.name, &[&input], &output, vec![ints("perm", permutation)]);
             }
@@ -222,6 +224,59 @@ impl Exporter<'_> {
                 let name = self.integers(&output, "shape", &self.graph.value(node.output).shape);
                 self.push("Reshape", &node.name, &[&input, &name], &output, vec![]);
             }
+        }
+    }
+
+    /// A layer whose input projection is the identity.
+    fn recurrence(&mut self, name: &str, recurrence: &Recurrence, input: &str, output: &str) {
+        let (units, width) = (recurrence.units(), recurrence.width());
+        let mut identity = vec![0.0; width * width];
+        identity.iter_mut().step_by(width + 1).for_each(|diagonal| *diagonal = 1.0);
+        let mut bias = vec![0.0; 2 * width];
+        let reset = bias.len() - recurrence.bias.len();
+        bias[reset..].copy_from_slice(&recurrence.bias);
+        let constants: [(&str, &[usize], &[f32]); 5] = [
+            ("W", &[1, width, width], &identity),
+            ("R", &[1, width, units], &recurrence.weight.data),
+            ("B", &[1, 2 * width], &bias),
+            ("initial_h", &[1, 1, units], &recurrence.hidden),
+            ("initial_c", &[1, 1, units], &recurrence.memory),
+        ];
+        let constants =
+            constants.map(
+                |(what, shape, data)| {
+                    if data.is_empty() { String::new() } else { self.constant(output, what, shape, data) }
+                },
+            );
+        let [weight, recurrent, bias, hidden, memory] = constants.each_ref().map(String::as_str);
+        let mut inputs = vec![input, weight, recurrent, bias, "", hidden];
+        let direction = if recurrence.reverse { "reverse" } else { "forward" };
+        let mut attributes = vec![int("hidden_size", units), text("direction", direction)];
+        let operator = match recurrence.cell {
+            Cell::Lstm => {
+                inputs.push(memory);
+                "LSTM"
+            }
+            Cell::Gru { reset_product } => {
+                attributes.push(int("linear_before_reset", usize::from(reset_product)));
+                "GRU"
+            }
+        };
+        // All steps have an axis of directions.
+        let steps = format!("{output}/steps");
+        let index = match recurrence.gives {
+            Gives::Steps => 0,
+            Gives::Hidden => 1,
+            Gives::Memory => 2,
+        };
+        let given = if index == 0 { &steps } else { output };
+        self.push(operator, name, &inputs, given, attributes);
+        if let Some(node) = self.nodes.last_mut() {
+            node.output.splice(0..0, vec![String::new(); index]);
+        }
+        if index == 0 {
+            let axis = self.integers(output, "axes", &[1]);
+            self.push("Squeeze", output, &[&steps, &axis], output, vec![]);
         }
     }
 

@@ -13,6 +13,7 @@ mod import;
 mod inline;
 mod model;
 mod operators;
+mod reverse;
 mod survey;
 
 pub use error::{ImportError, UnsupportedNode};

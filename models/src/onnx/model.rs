@@ -12,6 +12,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoPr
 use super::constant::Constant;
 use super::error::ImportError;
 use super::inline::inline;
+use super::reverse;
 use super::{MAX_OPSET, MIN_OPSET};
 
 /// An input that is fed from outside.
@@ -215,6 +216,7 @@ pub(crate) fn check_for_execution(bytes: &[u8]) -> Result<(ModelProto, Vec<Vec<u
         }
     }
     graph.value_info.clear();
+    reverse::widen(graph);
     for output in &mut graph.output {
         if let Some(Type::TensorType(tensor)) = output.r#type.as_mut().and_then(|t| t.value.as_mut()) {
             tensor.shape = None;

@@ -9,6 +9,7 @@ mod affine_forward;
 mod affine_of_tokens;
 mod fuse_functions;
 mod identity;
+mod last_steps;
 mod merge_affines;
 mod merge_branches;
 mod merge_clamps;
@@ -17,7 +18,9 @@ mod merge_resamples;
 mod merge_reshapes;
 mod merge_splits;
 mod merge_transposes;
+mod ones;
 mod shuffles;
+mod slice_of_concat;
 #[cfg(test)]
 mod testing;
 mod volumes;
@@ -39,6 +42,9 @@ pub const RULES: &[Rule] = &[
     Rule { name: "merge reshapes", apply: merge_reshapes::apply },
     Rule { name: "merge transposes", apply: merge_transposes::apply },
     Rule { name: "merge split axes", apply: merge_splits::apply },
+    Rule { name: "take a part before it is joined with others", apply: slice_of_concat::apply },
+    Rule { name: "take a step without its sequence", apply: last_steps::apply },
+    Rule { name: "move sizes of 1 by reshapes", apply: ones::apply },
     Rule { name: "recognize shuffles of pixels and channels", apply: shuffles::apply },
     Rule { name: "keep volumes folded", apply: volumes::apply },
     Rule { name: "merge clamps", apply: merge_clamps::apply },

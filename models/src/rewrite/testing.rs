@@ -45,6 +45,10 @@ impl Sketch {
         self.push(Operator::Multiply, vec![self.last, other], None)
     }
 
+    pub fn concat(&mut self, parts: Vec<ValueId>, axis: usize) -> ValueId {
+        self.push(Operator::Concat { axis }, parts, None)
+    }
+
     pub fn reshape(&mut self, shape: Vec<usize>) -> ValueId {
         self.push(Operator::Reshape, vec![self.last], Some(shape))
     }

@@ -164,6 +164,15 @@ pub fn string(name: &str, text: &str) -> AttributeProto {
     AttributeProto { name: name.into(), r#type: AttributeType::String as i32, s, ..AttributeProto::default() }
 }
 
+pub fn strings(name: &str, texts: &[&str]) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::Strings as i32,
+        strings: texts.iter().map(|text| text.as_bytes().to_vec()).collect(),
+        ..AttributeProto::default()
+    }
+}
+
 /// Numbers between −1 and 1.
 pub fn reals(seed: u64, count: usize) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;

@@ -19,23 +19,23 @@ pub(super) struct Layout(Vec<Vec<Axis>>);
 impl Layout {
     /// `[1, channels, rows, columns]`.
     pub fn image() -> Self {
-        Self(vec![vec![], vec![Axis::Channel], vec![Axis::Row], vec![Axis::Column]])
+        Self::image_of([Axis::Row, Axis::Column])
     }
 
-    /// `[1, channels, columns, rows]`.
-    pub fn turned_image() -> Self {
-        Self(vec![vec![], vec![Axis::Channel], vec![Axis::Column], vec![Axis::Row]])
+    /// `[1, channels, height, width]`, height and width being these axes.
+    pub fn image_of([height, width]: [Axis; 2]) -> Self {
+        Self(vec![vec![], vec![Axis::Channel], vec![height], vec![width]])
     }
 
-    /// Whether this is `[1, channels, columns, rows]`; dimensions of size 1 may be any axis.
-    pub fn is_turned_image(&self) -> bool {
-        let within = |d: usize, axis: Axis| self.0[d].iter().all(|&a| a == axis);
-        self.0.len() == 4
-            && self.0[0].is_empty()
-            && within(1, Axis::Channel)
-            && within(2, Axis::Column)
-            && within(3, Axis::Row)
-            && !self.is_image()
+    /// The axes of height and width, where this is `[1, channels, height, width]`: rows and columns, or the other way.
+    pub fn image_axes(&self) -> Option<[Axis; 2]> {
+        let fits = |axes: &[Axis; 2]| {
+            let within = |d: usize, axis: Axis| self.0[d].iter().all(|&a| a == axis);
+            let [height, width] = *axes;
+            self.0[0].is_empty() && within(1, Axis::Channel) && within(2, height) && within(3, width)
+        };
+        let both = [[Axis::Row, Axis::Column], [Axis::Column, Axis::Row]];
+        if self.0.len() == 4 { both.into_iter().find(fits) } else { None }
     }
 
     /// A layout for a shape of which nothing is known: channels second, then rows, then columns.
@@ -68,12 +68,7 @@ impl Layout {
 
     /// Whether this is `[1, channels, rows, columns]`; dimensions of size 1 may be any axis.
     pub fn is_image(&self) -> bool {
-        let within = |d: usize, axis: Axis| self.0[d].iter().all(|&a| a == axis);
-        self.0.len() == 4
-            && self.0[0].is_empty()
-            && within(1, Axis::Channel)
-            && within(2, Axis::Row)
-            && within(3, Axis::Column)
+        self.image_axes() == Some([Axis::Row, Axis::Column])
     }
 
     /// The same with a dimension of size 1.
@@ -101,9 +96,30 @@ impl Layout {
         self.0 == [vec![], vec![Axis::Channel], vec![Axis::Row, Axis::Column]]
     }
 
+    /// The axis that a dimension runs over: the rows where it is of size 1; `None` where it runs over several, or the channels.
+    pub fn spatial(&self, dimension: usize) -> Option<Axis> {
+        match self.0.get(dimension)?[..] {
+            [] => Some(Axis::Row),
+            [axis] if axis != Axis::Channel => Some(axis),
+            _ => None,
+        }
+    }
+
+    /// The same with another axis, or none, on a dimension.
+    pub fn with(&self, dimension: usize, axis: Option<Axis>) -> Self {
+        let mut dims = self.0.clone();
+        dims[dimension] = axis.into_iter().collect();
+        Self(dims)
+    }
+
     /// Whether a dimension is the channels and no other axis.
     pub fn is_channel(&self, dimension: usize) -> bool {
         self.0.get(dimension).is_some_and(|d| d.iter().all(|&a| a == Axis::Channel))
+    }
+
+    /// Whether a dimension runs over the channels.
+    pub fn has_channels(&self, dimension: usize) -> bool {
+        self.0.get(dimension).is_some_and(|d| d.contains(&Axis::Channel))
     }
 
     /// Rows, columns, channels of a value of this shape; axes that share a dimension are as long as they are in `like`.
@@ -153,16 +169,14 @@ impl Layout {
     }
 }
 
-/// The weights of a dense layer in the input's row order, and whether they span the whole tensor. `None` where the input's
-/// last dimension is neither the channels nor the whole flattened tensor.
-pub(super) fn dense_weights(layout: &Layout, input: &RowValue, weight: &Tensor) -> Option<(Vec<f32>, bool)> {
+/// The weights of a dense layer in the input's row order, and the rows and columns that they span. `None` where the input's
+/// last dimension lacks the channels, or holds part of an axis.
+pub(super) fn dense_weights(layout: &Layout, input: &RowValue, weight: &Tensor) -> Option<(Vec<f32>, [usize; 2])> {
     let last = layout.0.last()?;
-    let [rows, columns, channels] = input.shape;
     let inputs = *weight.shape.get(1)?;
-    if inputs == channels && last.iter().all(|&a| a == Axis::Channel) {
-        return Some((weight.data.clone(), false));
-    }
-    if inputs != input.len() {
+    let spanned = |axis: Axis| if last.contains(&axis) { input.shape[axis as usize] } else { 1 };
+    let [rows, columns, channels] = [Axis::Row, Axis::Column, Axis::Channel].map(spanned);
+    if channels != input.shape[Axis::Channel as usize] {
         return None;
     }
     // Position of an element in the flattened dimension, from the order of its axes.
@@ -183,7 +197,7 @@ pub(super) fn dense_weights(layout: &Layout, input: &RowValue, weight: &Tensor) 
             }
         }
     }
-    Some((out, true))
+    Some((out, [rows, columns]))
 }
 
 /// The layout of a graph input, and its rows, columns and channels where they share dimensions: what the first operator that
@@ -246,6 +260,7 @@ fn imposed(
                 let axes = [Axis::Channel, Axis::Column, Axis::Row];
                 return (flat.len() <= 3).then(|| flat.into_iter().rev().zip(axes).collect());
             }
+            Operator::Recurrence(_) => return Some([all(0, Axis::Row), all(2, Axis::Channel)].concat()),
             Operator::Transpose { permutation } => permutation.iter().map(|&p| dims[p].clone()).collect(),
             Operator::Reshape => {
                 let sizes = &graph.value(graph.inputs[0]).shape;

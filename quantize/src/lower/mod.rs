@@ -7,6 +7,7 @@ mod places;
 use layout::{Axis, Layout};
 use residua_models::function::Function;
 use residua_models::graph::{Graph, Node, Operator, PixelSource, Tensor, ValueId, Window};
+use residua_models::recurrence::{Gives, Recurrence};
 
 /// A model whose form the row engine cannot run.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -154,6 +155,14 @@ pub enum RowOperator {
     Softmax,
     /// Logarithm of the softmax over channels.
     LogSoftmax,
+    /// A recurrent layer behind its input projection. Its steps are the rows where the state is `carried` from one to the next,
+    /// or the pixels of its window.
+    Recurrence {
+        /// What it computes.
+        recurrence: Recurrence,
+        /// Whether the state is carried.
+        carried: bool,
+    },
 }
 
 impl RowOperator {
@@ -172,6 +181,7 @@ impl RowOperator {
             Self::MaxPool
                 | Self::Softmax
                 | Self::LogSoftmax
+                | Self::Recurrence { .. }
                 | Self::Concat
                 | Self::Channels { .. }
                 | Self::Upsample { .. }
@@ -317,7 +327,7 @@ impl Lowering<'_> {
             return Ok(());
         }
         let Some(first) = places.first().cloned() else { return Err(fail("there is no input", "at least one input")) };
-        let image = || first.layout.is_image();
+        let axes = first.layout.image_axes();
         const PAIR: &str = "two tensors of one layout, one of which may have size 1 on some axes";
         const NCHW: &str = "a tensor of shape [1, channels, height, width]";
         match &node.operator {
@@ -340,16 +350,14 @@ impl Lowering<'_> {
                 self.push(node, operator, &[first.value], POINT, first.layout);
             }
             Operator::Convolution { weight, bias, window, groups, pad_value } => {
-                if !image() {
-                    return Err(fail("the input is not an image", NCHW));
-                }
+                let Some(axes) = axes else { return Err(fail("the input is not an image", NCHW)) };
                 let operator = RowOperator::Convolution {
-                    weights: to_ohwi(&weight.data, &weight.shape),
+                    weights: to_ohwi(&weight.data, &weight.shape, axes == TURNED),
                     bias: bias.clone(),
                     groups: *groups,
                     pad_value: pad_value.clone(),
                 };
-                self.push(node, operator, &[first.value], *window, Layout::image());
+                self.push(node, operator, &[first.value], along(axes, window), Layout::image_of(axes));
             }
             Operator::Dense { weight, bias } if first.layout.is_pixels_of_channels() => {
                 self.tokens(node, weight, bias, &first).ok_or_else(|| {
@@ -357,24 +365,21 @@ impl Lowering<'_> {
                 })?;
             }
             Operator::Dense { weight, bias } => {
-                let Some((weights, flat)) =
-                    layout::dense_weights(&first.layout, &self.rows.values[first.value], weight)
-                else {
+                let input = &self.rows.values[first.value];
+                let Some((weights, kernel)) = layout::dense_weights(&first.layout, input, weight) else {
                     return Err(fail(
                         "the input's axes do not line up",
-                        "a flattened tensor, or the last axis as channels",
+                        "a flattened tensor, or the channels on the last axis, with all rows or columns or without",
                     ));
                 };
-                let input = &self.rows.values[first.value];
-                if flat && input.shape[..2] != [1, 1] {
-                    let window = Window { kernel: [input.shape[0], input.shape[1]], ..POINT };
-                    let operator = RowOperator::Dense { weights, bias: bias.clone() };
-                    self.push(node, operator, &[first.value], window, Layout::channels_last(shape.len(), true));
+                let bias = bias.clone();
+                let operator = if kernel != [1, 1] && kernel[..] == input.shape[..2] {
+                    RowOperator::Dense { weights, bias }
                 } else {
-                    let operator = RowOperator::Convolution { weights, bias: bias.clone(), groups: 1, pad_value: None };
-                    let layout = first.layout.with_last(Axis::Channel);
-                    self.push(node, operator, &[first.value], POINT, layout);
-                }
+                    RowOperator::Convolution { weights, bias, groups: 1, pad_value: None }
+                };
+                let layout = first.layout.with_last(Axis::Channel);
+                self.push(node, operator, &[first.value], Window { kernel, ..POINT }, layout);
             }
             // One factor and one summand for all elements.
             Operator::Affine { scale, offset }
@@ -408,14 +413,24 @@ impl Lowering<'_> {
                 }
             }
             Operator::Concat { axis } => {
-                if places.iter().any(|p| p.layout != first.layout || !p.layout.is_channel(*axis)) {
+                let joins = |p: &Place| {
+                    let channels = self.rows.values[p.value].shape[2];
+                    p.layout == first.layout
+                        && p.layout.is_channel(*axis)
+                        && (channels == 1 || p.layout.has_channels(*axis))
+                };
+                if !places.iter().all(joins) {
                     return Err(fail("the axis is not the channels, or layouts differ", "concatenation of channels"));
                 }
-                self.concat(node, &places);
+                self.concat(node, &places, first.layout.with(*axis, Some(Axis::Channel)));
             }
-            Operator::Slice { axis, start, .. } => {
+            Operator::Slice { axis, start, end } => {
                 if !first.layout.is_channel(*axis) {
-                    return Err(fail("the axis is not the channels", "a slice of channels"));
+                    let Some(axis) = first.layout.spatial(*axis) else {
+                        return Err(fail("the axis is joined with another", "a slice of channels, rows or columns"));
+                    };
+                    self.part(node, &first, axis, *start, *end);
+                    return Ok(());
                 }
                 let start = i32::try_from(*start).unwrap_or(i32::MAX);
                 self.push(node, RowOperator::Channels { start }, &[first.value], POINT, first.layout);
@@ -428,7 +443,7 @@ impl Lowering<'_> {
                 self.push(node, RowOperator::Channels { start: -start }, &[first.value], POINT, first.layout);
             }
             Operator::Upsample { factor, source } => {
-                if !image() {
+                if !first.layout.is_image() {
                     return Err(fail("the input is not an image", NCHW));
                 }
                 let operator = RowOperator::Upsample { factor: *factor, source: *source };
@@ -437,25 +452,18 @@ impl Lowering<'_> {
                 self.push(node, operator, &[first.value], window, Layout::image());
             }
             Operator::Resample { rows, columns } => {
-                // Signals may have their length along the columns.
-                let turned = first.layout.is_turned_image();
-                if !image() && !turned {
-                    return Err(fail("the input is not an image", NCHW));
-                }
-                let (rows, columns) = if turned { (columns, rows) } else { (rows, columns) };
-                let layout = if turned { Layout::turned_image() } else { Layout::image() };
+                let Some(axes) = axes else { return Err(fail("the input is not an image", NCHW)) };
+                let (rows, columns) = if axes == TURNED { (columns, rows) } else { (rows, columns) };
                 let [height, width, _] = self.rows.values[first.value].shape;
                 let Some((window, upsampling)) = places::cover([rows, columns], [height, width]) else {
                     return Err(fail("the window of an output row is too high", "at most 65535 rows"));
                 };
                 let operator = RowOperator::Resample { rows: rows.clone(), columns: columns.clone(), upsampling };
-                self.push(node, operator, &[first.value], window, layout);
+                self.push(node, operator, &[first.value], window, Layout::image_of(axes));
             }
             Operator::MaxOfChannels { .. } => {
-                if !image() {
-                    return Err(fail("the input is not an image", NCHW));
-                }
-                self.push(node, RowOperator::MaxOfChannels, &[first.value], POINT, Layout::image());
+                let Some(axes) = axes else { return Err(fail("the input is not an image", NCHW)) };
+                self.push(node, RowOperator::MaxOfChannels, &[first.value], POINT, Layout::image_of(axes));
             }
             Operator::Clamp { min, max } => {
                 if !self.join_clamp(node, first.value, [*min, *max]) {
@@ -470,12 +478,13 @@ impl Lowering<'_> {
                 let window = Window { kernel: [rows, columns], ..POINT };
                 self.push(node, operator, &[first.value], window, Layout::image());
             }
-            Operator::MaxPool { window } if image() => {
-                self.push(node, RowOperator::MaxPool, &[first.value], *window, Layout::image());
-            }
-            Operator::AveragePool { window, count_include_pad } if image() => {
-                let operator = RowOperator::AveragePool { count_include_pad: *count_include_pad };
-                self.push(node, operator, &[first.value], *window, Layout::image());
+            Operator::MaxPool { window } | Operator::AveragePool { window, .. } if axes.is_some() => {
+                let Some(axes) = axes else { return Ok(()) };
+                let operator = match node.operator {
+                    Operator::AveragePool { count_include_pad, .. } => RowOperator::AveragePool { count_include_pad },
+                    _ => RowOperator::MaxPool,
+                };
+                self.push(node, operator, &[first.value], along(axes, window), Layout::image_of(axes));
             }
             // Whole axes of tensors with their channels last.
             Operator::MaxPool { window } | Operator::AveragePool { window, .. }
@@ -501,6 +510,15 @@ impl Lowering<'_> {
                 let is_log = matches!(node.operator, Operator::LogSoftmax { .. });
                 let operator = if is_log { RowOperator::LogSoftmax } else { RowOperator::Softmax };
                 self.push(node, operator, &[first.value], POINT, first.layout);
+            }
+            Operator::Recurrence(recurrence) => {
+                let Some(time) = first.layout.spatial(0).filter(|_| first.layout.is_channel(2)) else {
+                    return Err(fail(
+                        "the steps are not the rows or the columns",
+                        "steps on axis 0, features on axis 2",
+                    ));
+                };
+                self.recurrence(node, recurrence, &first, time);
             }
             Operator::Transpose { permutation } => {
                 let layout = first.layout.transposed(permutation);
@@ -565,6 +583,39 @@ impl Lowering<'_> {
         [2, 3].into_iter().find(|d| shape.len() == 4 && whole(d))
     }
 
+    /// Some rows or columns: a kernel for each channel that hands on one pixel of those that it covers.
+    fn part(&mut self, node: &Node, input: &Place, axis: Axis, start: usize, end: usize) {
+        let [_, _, channels] = self.rows.values[input.value].shape;
+        let size = self.rows.values[input.value].shape[axis as usize];
+        let mut kernel = [1; 2];
+        kernel[axis as usize] = start + size - end + 1;
+        let taps = (0..start + size - end + 1).map(|tap| if tap == start { 1.0 } else { 0.0 });
+        let weights = taps.collect::<Vec<f32>>().repeat(channels);
+        let bias = vec![0.0; channels];
+        let operator = RowOperator::Convolution { weights, bias, groups: channels, pad_value: None };
+        self.push(node, operator, &[input.value], Window { kernel, ..POINT }, input.layout.clone());
+    }
+
+    /// A recurrence carries its state from row to row where rows are the steps; it takes all steps at once where columns are,
+    /// and, with the rows becoming columns, where the model has a recurrence that begins with the last.
+    fn recurrence(&mut self, node: &Node, recurrence: &Recurrence, input: &Place, time: Axis) {
+        let begins_last =
+            |node: &Node| matches!(&node.operator, Operator::Recurrence(r) if r.reverse && r.gives == Gives::Steps);
+        let is_last = recurrence.gives != Gives::Steps;
+        let carried =
+            time == Axis::Row && !recurrence.reverse && (is_last || !self.graph.nodes.iter().any(begins_last));
+        let rows = self.rows.values[input.value].shape[0];
+        let all = time == Axis::Row && (is_last || !carried);
+        let window = Window { kernel: [if all { rows } else { 1 }, 1], ..POINT };
+        let layout = match time {
+            _ if is_last => input.layout.with(0, None),
+            Axis::Row if !carried => input.layout.with(0, Some(Axis::Column)),
+            _ => input.layout.clone(),
+        };
+        let operator = RowOperator::Recurrence { recurrence: recurrence.clone(), carried };
+        self.push(node, operator, &[input.value], window, layout);
+    }
+
     /// Whether a window covers all pixels, however rows and columns are spread over the tensor's axes.
     fn is_whole(&self, node: &Node, window: &Window, input: &Place) -> bool {
         let shape = &self.graph.value(node.inputs[0]).shape;
@@ -596,8 +647,7 @@ impl Lowering<'_> {
     }
 
     /// Concatenation, two at a time: what has come together before the last is a prefix of the output's channels.
-    fn concat(&mut self, node: &Node, places: &[Place]) {
-        let layout = places[0].layout.clone();
+    fn concat(&mut self, node: &Node, places: &[Place], layout: Layout) {
         let mut value = places[0].value;
         for (index, place) in places.iter().enumerate().skip(1) {
             let inputs = [value, place.value];
@@ -688,13 +738,33 @@ fn is_uniform(numbers: &[f32]) -> bool {
     numbers.first().is_some_and(|first| numbers.iter().all(|n| n == first))
 }
 
-/// `[outputs, inputs, rows, columns]` to `[outputs, rows, columns, inputs]`.
-fn to_ohwi(data: &[f32], shape: &[usize]) -> Vec<f32> {
+/// The axes of an image whose rows are the columns.
+const TURNED: [Axis; 2] = [Axis::Column, Axis::Row];
+
+/// A window over height and width as one over rows and columns.
+fn along(axes: [Axis; 2], window: &Window) -> Window {
+    if axes != TURNED {
+        return *window;
+    }
+    let turned = |[height, width]: [usize; 2]| [width, height];
+    let [top, left, bottom, right] = window.pads;
+    Window {
+        kernel: turned(window.kernel),
+        strides: turned(window.strides),
+        dilations: turned(window.dilations),
+        pads: [left, top, right, bottom],
+    }
+}
+
+/// `[outputs, inputs, height, width]` to `[outputs, rows, columns, inputs]`; the rows are the width where it is `turned`.
+fn to_ohwi(data: &[f32], shape: &[usize], turned: bool) -> Vec<f32> {
     let [o, i, h, w] = [shape[0], shape[1], shape[2], shape[3]];
     let mut out = Vec::with_capacity(data.len());
+    let (rows, columns) = if turned { (w, h) } else { (h, w) };
     for o in 0..o {
-        for y in 0..h {
-            for x in 0..w {
+        for r in 0..rows {
+            for c in 0..columns {
+                let (y, x) = if turned { (c, r) } else { (r, c) };
                 out.extend((0..i).map(|i| data[((o * shape[1] + i) * h + y) * w + x]));
             }
         }

@@ -3,6 +3,7 @@
 mod elementwise;
 mod layers;
 mod multipliers;
+mod recurrent;
 mod scales;
 mod wide;
 
@@ -189,6 +190,7 @@ impl Quantizer<'_> {
             RowOperator::Clamp => self.table(|x| x),
             RowOperator::Softmax => self.bare("Softmax", self.exponentials()),
             RowOperator::LogSoftmax => self.log_softmax()?,
+            RowOperator::Recurrence { recurrence, carried } => self.recurrence(recurrence, *carried)?,
         };
         let [min, max] = node.clamp.map(|bound| self.output().quantize(bound) as i16);
         let window = &node.window;
@@ -244,6 +246,7 @@ impl Quantizer<'_> {
         };
         let geometry = geometry(&step, self.values);
         step.scratch_words = match form.operator {
+            "RecurrentColumns" => recurrent::scratch_words(form.parameters[0], geometry.channels_out),
             "Pointwise" => windows::scratch_words(&geometry, 1),
             "Convolution" => windows::scratch_words(&geometry, form.groups),
             "Depthwise" => depthwise_scratch_words(&geometry),
@@ -288,6 +291,8 @@ mod tests {
             "Resample",
             "MaxOfChannels",
             "LogSoftmax",
+            "RecurrentRows",
+            "RecurrentColumns",
             "WideConvolution",
             "WideAdd",
             "WideMultiply",

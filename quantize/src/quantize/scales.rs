@@ -4,6 +4,7 @@ use super::Statistics;
 use crate::lower::{RowGraph, RowOperator};
 use crate::qgraph::QValue;
 use residua::plan::Element;
+use residua_models::recurrence::Gives;
 
 /// Scale and zero point of each value.
 pub(super) fn activations(rows: &RowGraph, statistics: &[Statistics]) -> Vec<QValue> {
@@ -28,6 +29,12 @@ pub(super) fn activations(rows: &RowGraph, statistics: &[Statistics]) -> Vec<QVa
                     Element::Int8 => (1.0 / 256.0, -128),
                     Element::Int16 => (1.0 / 32768.0, 0),
                 };
+            }
+            // A hidden state lies between −1 and 1.
+            RowOperator::Recurrence { recurrence, .. }
+                if recurrence.gives != Gives::Memory && values[node.output].element == Element::Int16 =>
+            {
+                values[node.output].scale = 1.0 / 32768.0;
             }
             // These move elements and leave them as they are.
             operator if operator.keeps_elements() => {

@@ -46,6 +46,7 @@ impl Quantizer<'_> {
             RowOperator::AveragePool { count_include_pad } => {
                 self.average_pool(*count_include_pad, ["WideAveragePool", "WideMeanPool"], MAX_SHIFT)?
             }
+            RowOperator::Recurrence { recurrence, carried } => self.recurrence(recurrence, *carried)?,
             RowOperator::Softmax => self.bare("WideSoftmax", self.wide_exponentials()),
             RowOperator::LogSoftmax => {
                 let out = f64::from(self.output().scale);

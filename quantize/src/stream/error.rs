@@ -54,6 +54,14 @@ pub enum Obstacle {
         "its rows lie at places counted from the first of a window; resize by whole factors, and pad with one value"
     )]
     Places,
+    /// A recurrent layer has all rows before it hands out anything.
+    #[error(
+        "a recurrent layer over all {rows} rows of a window; let it take steps from the first to the last and hand out each"
+    )]
+    WholeRecurrence {
+        /// Rows of the window.
+        rows: usize,
+    },
     /// The strides' common multiple is too large.
     #[error("strides over rows have no common multiple below {limit} up to here; give branches the same strides")]
     Period {

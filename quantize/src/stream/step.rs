@@ -23,6 +23,10 @@ pub(super) fn meet(step: &QStep, values: &[QValue], speeds: &[Speed]) -> Result<
     if step.record.operator == code("Resample") {
         return Err(Obstacle::Places);
     }
+    let recurrent = ["RecurrentRows", "RecurrentColumns"].contains(&name(step.record.operator));
+    if recurrent && step.record.kernel_rows > 1 {
+        return Err(Obstacle::WholeRecurrence { rows });
+    }
     let mut speed = speeds[step.inputs[0]];
     for &second in &step.inputs[1..] {
         if values[second].shape[0] != rows {

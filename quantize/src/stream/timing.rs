@@ -3,6 +3,7 @@
 use super::Sliding;
 use crate::ports::provenance;
 use crate::qgraph::QGraph;
+use crate::quantize::code;
 use crate::schedule::geometry;
 use residua::operators::geometry::Geometry;
 use residua::plan::Plan;
@@ -29,7 +30,7 @@ pub struct Timing {
     pub delay: u32,
     /// Input rows until the first output row.
     pub first: u32,
-    /// Input rows until output rows depend on no padding above the stream's first row.
+    /// Input rows until output rows depend on no padding above the stream's first row, but for what recurrent layers remember.
     pub warm_up: u32,
     /// Output rows that come with
     pub rows: u32,
@@ -98,6 +99,8 @@ pub struct Dependence {
     pub needed: u32,
     /// Whether there is padding above the first row of a value among it.
     pub padded: bool,
+    /// Whether there is a state among it that is carried from the stream's first row.
+    pub carried: bool,
 }
 
 /// Dependences of the rows of a graph's values.
@@ -121,18 +124,19 @@ impl<'g> Reach<'g> {
     pub fn of_value(&self, value: usize, row: u32) -> Dependence {
         let mut spans: Vec<Option<[u32; 2]>> = vec![None; self.graph.values.len()];
         spans[value] = Some([row; 2]);
-        let mut padded = false;
+        let (mut padded, mut carried) = (false, false);
         for (step, geometry) in self.graph.steps.iter().zip(&self.geometries).rev() {
             let Some([first, last]) = spans[step.output] else { continue };
             let top = geometry.first_row(first);
             let bottom = geometry.first_row(last) + geometry.span() as i64 - 1;
             padded |= top < 0;
+            carried |= step.record.operator == code("RecurrentRows");
             if let Ok(bottom) = u32::try_from(bottom) {
                 join(&mut spans[step.inputs[0]], [top.max(0) as u32, bottom]);
             }
             step.inputs[1..].iter().for_each(|&second| join(&mut spans[second], [first, last]));
         }
-        Dependence { needed: spans[self.graph.input].map_or(0, |[_, last]| last + 1), padded }
+        Dependence { needed: spans[self.graph.input].map_or(0, |[_, last]| last + 1), padded, carried }
     }
 }
 

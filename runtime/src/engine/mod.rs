@@ -336,7 +336,7 @@ impl<'p, 'a> Engine<'p, 'a> {
         let (sums, high) = split_at(rest, operator.sums().wrapping_mul(4));
         let arena = Around { low, low_start: base, high, high_start: start.wrapping_add(sums.len()) };
         let sums: &mut [i32] = bytemuck::try_cast_slice_mut(sums).unwrap_or(&mut []);
-        if i64::from(r) == geometry.first_row(y).max(0) {
+        if i64::from(r) == geometry.first_row(y).max(0) && (r == 0 || !operator.carries()) {
             sums.fill(0);
         }
         if let Some(row) = Rows::new(&arena, input, newest.filter(|_| step.input == *index)).get(r.into()) {

@@ -29,6 +29,7 @@ mod multiply;
 pub mod padding;
 pub mod pairing;
 mod pointwise;
+pub mod recurrent;
 mod resample;
 pub mod rows;
 mod softmax;
@@ -62,6 +63,7 @@ pub use mean::Mean;
 pub use mean_pool::MeanPool;
 pub use multiply::Multiply;
 pub use pointwise::Pointwise;
+pub use recurrent::{RecurrentColumns, RecurrentRows};
 pub use resample::{FRACTION as PLACE_FRACTION, PADDING as PLACE_OF_PADDING, Resample};
 pub use softmax::Softmax;
 pub use sum::Sum;
@@ -86,6 +88,11 @@ pub trait RowOperator {
         0
     }
 
+    /// Whether the sums of an output row go on from those of the row before; they are zero before the input's first row alone.
+    fn carries(&self) -> bool {
+        false
+    }
+
     /// Words of scratch that [`RowOperator::row`] needs. Nothing is kept in them from row to row.
     fn scratch_words(&self) -> usize {
         0
@@ -97,7 +104,7 @@ pub trait RowOperator {
     }
 
     /// Adds an input row to the sums of output row `y`; `tap` is the row's place in the window, which starts with 0 or,
-    /// below top padding, later. The sums are zero before the first row.
+    /// below top padding, later. The sums are zero before the first row (see [`RowOperator::carries`]).
     fn accumulate(&self, tap: usize, row: &[i8], sums: &mut [i32]) {
         let _ = (tap, row, sums);
     }
@@ -235,6 +242,10 @@ operators! {
     19 "Resample" "resample" Resample wide_window Resample<'p>,
     /// Maximum over some channels.
     20 "MaxOfChannels" "max-of-channels" MaxOfChannels wide_window MaxOfChannels,
+    /// LSTM or GRU from row to row.
+    21 "RecurrentRows" "recurrent-rows" RecurrentRows wide_sums RecurrentRows<'p>,
+    /// LSTM or GRU along the columns, or over all rows.
+    22 "RecurrentColumns" "recurrent-columns" RecurrentColumns wide_window RecurrentColumns<'p>,
     /// Any convolution, dense layer or scale per channel.
     32 "WideConvolution" "wide-convolution" WideConvolution wide_window wide::WideConvolution<'p>,
     /// Sum of two tensors.

@@ -146,12 +146,15 @@ pub fn typed_rows_equal_reference(
     let window = |y| RowWindow { input: Rows::whole(&input, row_in), ..g.window(&[], second, y) };
     // Of any content: a kernel that relies on zeros fails.
     let mut scratch: Vec<u32> = (0..operator.scratch_words() as u32).map(|i| i.wrapping_mul(0x9E37_79B9)).collect();
+    let mut sums = std::vec![0i32; operator.sums()];
     for (y, row) in out.chunks_exact_mut(row_out).enumerate() {
         let y = y as u32;
         if operator.sums() == 0 {
             operator.row(&window(y), &mut scratch, row);
         } else {
-            let mut sums = std::vec![0i32; operator.sums()];
+            if !operator.carries() {
+                sums.fill(0);
+            }
             for tap in 0..g.kernel[0] {
                 if let Some(row) = window(y).tap(tap) {
                     operator.accumulate(tap, row, &mut sums);

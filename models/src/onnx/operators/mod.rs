@@ -12,6 +12,7 @@ mod parts;
 mod pooling;
 mod qlinear;
 mod quantization;
+mod recurrent;
 mod reduce;
 mod resize;
 mod shape;
@@ -56,8 +57,9 @@ const TABLE: &[(&str, Handler)] = &[
     ("Expand", shape::expand),
     ("Flatten", shape::flatten),
     ("Floor", functions::floor),
-    ("Gather", parts::gather),
     ("Gelu", functions::gelu),
+    ("GRU", recurrent::gru),
+    ("Gather", parts::gather),
     ("Gemm", dense::gemm),
     ("GlobalAveragePool", pooling::global_average),
     ("GlobalMaxPool", pooling::global_max),
@@ -68,6 +70,7 @@ const TABLE: &[(&str, Handler)] = &[
     ("HardSwish", functions::hard_swish),
     ("Identity", shape::identity),
     ("InstanceNormalization", normalization::instance),
+    ("LSTM", recurrent::lstm),
     ("LayerNormalization", normalization::layer),
     ("LeakyRelu", functions::leaky_relu),
     ("Less", logic::less),
@@ -152,6 +155,11 @@ pub(super) fn unknown(operator: &str) -> Reject {
             "its scales are found while the model runs",
             "scales found before: QLinearConv, QLinearMatMul, or QuantizeLinear and DequantizeLinear around float operators",
         ),
+        "Loop" | "Scan" => (
+            "its steps are a graph of their own",
+            "recurrent layers as LSTM or GRU (exported by PyTorch, or by tf2onnx from tf_keras, a GRU with reset_after = True)",
+        ),
+        "RNN" => ("this operator is not supported", "LSTM or GRU"),
         _ => ("this operator is not supported", ""),
     };
     unsupported(reason, nearest)

@@ -214,11 +214,14 @@ fn cut(builder: &mut Builder, call: &Call<'_>, value: ValueId, part: Cut) -> Res
     if (start, end, step) == (0, size, 1) {
         return Ok(value);
     }
+    let is_sequence = builder.shape(value)[0] != 1;
     match axis {
         1 if step > 1 && (3..=4).contains(&builder.shape(value).len()) => {
             picked(builder, call, value, axis, &(start..end).step_by(step).collect::<Vec<_>>())
         }
-        1 if step == 1 => builder.emit(call, Operator::Slice { axis, start, end }, &[value]),
+        _ if step == 1 && (axis == 1 || is_sequence) => {
+            builder.emit(call, Operator::Slice { axis, start, end }, &[value])
+        }
         2 | 3 => {
             let image = as_image(builder, call, value)?;
             let taken: Vec<f32> = (start..end).step_by(step).map(|place| place as f32).collect();

@@ -93,8 +93,10 @@ fn reduce(builder: &mut Builder, call: &Call<'_>, input: ValueId, reduction: Red
         ([], _) => input,
         _ if stack.is_some() => of_parts(builder, call, &stack.unwrap_or_default(), reduction)?,
         // Vectors with their channels last.
-        ([1], &[1, tokens, channels]) => {
-            let turned = builder.emit(call, Operator::Transpose { permutation: vec![0, 2, 1] }, &[input])?;
+        (&[tokens], &[_, 1, channels]) | (&[tokens], &[1, _, channels]) if tokens < 2 => {
+            let permutation = vec![1 - tokens, 2, tokens];
+            let tokens = shape[tokens];
+            let turned = builder.emit(call, Operator::Transpose { permutation }, &[input])?;
             let image = builder.reshape(call, turned, vec![1, channels, tokens, 1])?;
             builder.emit(call, reduction.over(whole(&[1, channels, tokens, 1], [true, true])), &[image])?
         }

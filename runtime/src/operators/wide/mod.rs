@@ -61,7 +61,7 @@ impl Context<'_, '_> {
     }
 
     /// The step's requantization to its output.
-    fn wide_requantizer(&self) -> Result<WideRequantizer, PlanError> {
+    pub(super) fn wide_requantizer(&self) -> Result<WideRequantizer, PlanError> {
         let (step, output) = (self.step, self.output);
         let bounds = [step.min.into(), step.max.into()];
         WideRequantizer::new(output.element_type(), step.shift, output.zero_point.into(), bounds)
