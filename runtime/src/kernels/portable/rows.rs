@@ -12,25 +12,25 @@ pub struct WindowRows<'a> {
     count: usize,
     /// The row under each kernel row; `None` in the padding.
     rows: [Option<&'a [i8]>; WindowRows::MAX],
-    /// Elements of each row.
-    row_len: usize,
 }
 
 impl<'a> WindowRows<'a> {
     /// Most kernel rows.
     pub const MAX: usize = 12;
 
-    /// No rows yet, of at least `row_len` elements each, those of a window `stride` elements apart.
-    pub fn new(row_len: usize, stride: usize) -> Self {
-        Self { stride, count: 0, rows: [None; Self::MAX], row_len }
-    }
-
-    /// Adds the row under the next kernel row; `None`, or one that is shorter than all must be, is padding. Leaves out those
-    /// above [`WindowRows::MAX`].
-    pub fn push(&mut self, row: Option<&'a [i8]>) {
-        let Some(slot) = self.rows.get_mut(self.count) else { return };
-        self.count = self.count.wrapping_add(1);
-        *slot = row.and_then(|row| row.get(..self.row_len));
+    /// Rows of at least `row_len` elements, those of a window `stride` elements apart; `None` where they are more than
+    /// [`WindowRows::MAX`], or one is shorter.
+    pub fn new(rows: impl ExactSizeIterator<Item = Option<&'a [i8]>>, row_len: usize, stride: usize) -> Option<Self> {
+        let count = rows.len();
+        let mut out = Self { stride, count, rows: [None; Self::MAX] };
+        let slots = out.rows.get_mut(..count)?;
+        for (slot, row) in slots.iter_mut().zip(rows) {
+            *slot = match row {
+                Some(row) => Some(row.get(..row_len)?),
+                None => None,
+            };
+        }
+        Some(out)
     }
 
     fn rows(&self) -> impl Iterator<Item = Option<&'a [i8]>> {

@@ -25,20 +25,20 @@ impl<'a> WindowRows<'a> {
     /// Most kernel rows.
     pub const MAX: usize = 12;
 
-    /// No rows yet, of at least `row_len` elements each, those of a window `stride` elements apart.
-    pub fn new(row_len: usize, stride: usize) -> Self {
-        Self { stride, count: 0, rows: [core::ptr::null(); Self::MAX], row_len, padded: false, of: PhantomData }
-    }
-
-    /// Adds the row under the next kernel row; `None`, or one that is shorter than all must be, is padding. Leaves out those
-    /// above [`WindowRows::MAX`].
-    pub fn push(&mut self, row: Option<&'a [i8]>) {
-        let Some(slot) = self.rows.get_mut(self.count) else { return };
-        self.count = self.count.wrapping_add(1);
-        match row.and_then(|row| row.get(..self.row_len)) {
-            Some(row) => *slot = row.as_ptr(),
-            None => self.padded = true,
+    /// Rows of at least `row_len` elements, those of a window `stride` elements apart; `None` where they are more than
+    /// [`WindowRows::MAX`], or one is shorter.
+    pub fn new(rows: impl ExactSizeIterator<Item = Option<&'a [i8]>>, row_len: usize, stride: usize) -> Option<Self> {
+        let count = rows.len();
+        let mut out =
+            Self { stride, count, rows: [core::ptr::null(); Self::MAX], row_len, padded: false, of: PhantomData };
+        let slots = out.rows.get_mut(..count)?;
+        for (slot, row) in slots.iter_mut().zip(rows) {
+            match row {
+                Some(row) => *slot = row.get(..row_len)?.as_ptr(),
+                None => out.padded = true,
+            }
         }
+        Some(out)
     }
 
     /// Whether there is none under some kernel row.

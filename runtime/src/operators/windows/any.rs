@@ -31,7 +31,7 @@ impl Any<'_> {
         let ([_, stride], [_, dilation], [_, pad]) = (geometry.stride, geometry.dilation, geometry.pad);
         let channels = geometry.channels_in;
         let width = geometry.columns_in as usize;
-        let together = inputs == channels && dilation == 1;
+        let together = self.windows.together();
         let mut below = 0usize;
         for ky in 0..taps_down {
             let row = self.window.tap(ky);

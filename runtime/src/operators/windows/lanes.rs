@@ -63,57 +63,15 @@ impl Windows<'_> {
         scratch: &mut [u32],
         mut out: Output<'_>,
     ) {
-        match self.pixel(window) {
-            Some(pixel) => multiply_one(matrix, pixel, &mut out),
-            None => self.multiply_windows(window, matrix, padding, scratch, out),
-        }
-    }
-
-    /// The pixel under the only window of a row, where it can be multiplied as it lies there.
-    fn pixel<'a>(&self, window: &RowWindow<'a>) -> Option<&'a [i8]> {
-        let Windows { geometry, first, inputs } = *self;
-        let single = geometry.columns_out == 1 && geometry.kernel == [1, 1] && self.in_fours();
-        let start = (geometry.column(0, 0) as usize).wrapping_mul(geometry.channels_in).wrapping_add(first);
-        window.tap(0).filter(|_| single)?.get(start..start.wrapping_add(inputs))
-    }
-
-    #[inline(never)]
-    fn multiply_windows(
-        &self,
-        window: &RowWindow<'_>,
-        matrix: &PackedMatrix<'_>,
-        padding: &Padding<'_>,
-        scratch: &mut [u32],
-        out: Output<'_>,
-    ) {
         let parts = self.parts();
         let Some((expanded, rest)) = scratch.split_at_mut_checked(parts.expanded) else { return };
         let Some((pad, plain)) = rest.split_at_mut_checked(parts.padding) else { return };
         let pad: &mut [i8] = bytemuck::must_cast_slice_mut(pad);
         padding.fill(self.first, pad);
         let plain: &mut [i8] = bytemuck::must_cast_slice_mut(plain);
-        let padding = pad.get(..self.inputs).unwrap_or(&[]);
-        if Together::fits(self) {
-            let source = Together::new(*self, window, padding);
-            let len = matrix.steps().wrapping_mul(4);
-            plain.chunks_exact_mut(len.max(1)).for_each(|window| source.prepare(window));
-            self.multiply_from(&source, matrix, expanded, plain, out);
-        } else {
-            self.multiply_from(&Any { windows: *self, window, padding }, matrix, expanded, plain, out);
-        }
-    }
-
-    /// Multiplies windows that are expanded, or first copied to `plain` where that has room for them.
-    #[inline(never)]
-    fn multiply_from(
-        &self,
-        source: &dyn Source,
-        matrix: &PackedMatrix<'_>,
-        expanded: &mut [u32],
-        plain: &mut [i8],
-        mut out: Output<'_>,
-    ) {
+        let source = Source::new(*self, window, pad.get(..self.inputs).unwrap_or(&[]));
         let len = matrix.steps().wrapping_mul(4);
+        source.prepare(len, plain);
         let columns = self.geometry.columns_out as usize;
         let mut x = 0usize;
         while x < columns {
@@ -122,7 +80,7 @@ impl Windows<'_> {
                 source.copy(x, pixels, len, plain);
             }
             if pixels == 1 {
-                multiply_one(matrix, plain, &mut out);
+                multiply_one(matrix, if plain.is_empty() { source.pixel(x) } else { plain }, &mut out);
             } else {
                 if plain.is_empty() {
                     source.expand(x, pixels, expanded);
@@ -139,33 +97,51 @@ impl Windows<'_> {
 }
 
 /// Where the windows of a row are read from.
-trait Source {
-    /// Copies the windows of `pixels` output pixels from column `x` to runs of `len` elements.
-    fn copy(&self, x: usize, pixels: usize, len: usize, plain: &mut [i8]);
-
-    /// Expands the windows of `pixels` output pixels from column `x`.
-    fn expand(&self, x: usize, pixels: usize, expanded: &mut [u32]);
+struct Source<'a> {
+    together: Option<Together<'a>>,
+    any: Any<'a>,
 }
 
-impl Source for Together<'_> {
-    fn copy(&self, x: usize, pixels: usize, len: usize, plain: &mut [i8]) {
-        for (pixel, window) in plain.chunks_exact_mut(len.max(1)).take(pixels).enumerate() {
-            self.window(x.wrapping_add(pixel), window);
+impl<'a> Source<'a> {
+    fn new(windows: Windows<'a>, window: &'a RowWindow<'a>, padding: &'a [i8]) -> Self {
+        Self { together: Together::new(windows, window, padding), any: Any { windows, window, padding } }
+    }
+
+    /// Prepares the runs of `len` elements that windows are copied to.
+    fn prepare(&self, len: usize, plain: &mut [i8]) {
+        if let Some(together) = &self.together {
+            plain.chunks_exact_mut(len.max(1)).for_each(|window| together.prepare(window));
         }
     }
 
-    fn expand(&self, x: usize, pixels: usize, expanded: &mut [u32]) {
-        Together::expand(self, x, pixels, expanded);
-    }
-}
-
-impl Source for Any<'_> {
+    /// Copies the windows of `pixels` output pixels from column `x` to prepared runs of `len` elements.
+    #[inline(always)]
     fn copy(&self, x: usize, pixels: usize, len: usize, plain: &mut [i8]) {
-        self.gather(x, pixels, len, plain);
+        let Some(together) = &self.together else { return self.any.gather(x, pixels, len, plain) };
+        for (pixel, window) in plain.chunks_exact_mut(len.max(1)).take(pixels).enumerate() {
+            together.window(x.wrapping_add(pixel), window);
+        }
     }
 
+    /// The pixel under a window of one tap.
+    fn pixel(&self, x: usize) -> &[i8] {
+        let Windows { geometry, first, inputs } = self.any.windows;
+        let start = (geometry.column(x, 0) as usize).wrapping_mul(geometry.channels_in).wrapping_add(first);
+        self.any.window.tap(0).and_then(|row| row.get(start..start.wrapping_add(inputs))).unwrap_or(&[])
+    }
+
+    /// Expands the windows of `pixels` output pixels from column `x`.
+    #[inline(always)]
     fn expand(&self, x: usize, pixels: usize, expanded: &mut [u32]) {
-        self.pieces(x, pixels, &mut |pixel, at, elements| {
+        match &self.together {
+            Some(together) => together.expand(x, pixels, expanded),
+            None => self.expand_pieces(x, pixels, expanded),
+        }
+    }
+
+    #[inline(never)]
+    fn expand_pieces(&self, x: usize, pixels: usize, expanded: &mut [u32]) {
+        self.any.pieces(x, pixels, &mut |pixel, at, elements| {
             let start = (at >> 2).wrapping_mul(pixels).wrapping_add(pixel);
             let runs = Runs { elements, len: elements.len(), pitch: 0, count: 1 };
             expand(&runs, pixels, expanded.get_mut(start..).unwrap_or(&mut []));

@@ -31,4 +31,9 @@ impl Windows<'_> {
         let [rows, columns] = self.geometry.kernel;
         rows.checked_mul(columns)?.checked_mul(self.inputs)
     }
+
+    /// Whether taps side by side lie side by side in a row too.
+    fn together(&self) -> bool {
+        self.inputs == self.geometry.channels_in && self.geometry.dilation[1] == 1
+    }
 }

@@ -25,21 +25,15 @@ pub(super) struct Together<'a> {
 }
 
 impl<'a> Together<'a> {
-    /// Whether taps lie together, and a window has no more than [`WindowRows::MAX`] rows.
-    pub fn fits(windows: &Windows<'_>) -> bool {
-        windows.inputs == windows.geometry.channels_in
-            && windows.geometry.dilation[1] == 1
-            && windows.geometry.kernel[0] <= WindowRows::MAX
-    }
-
-    /// The windows of a row, where they fit.
+    /// The windows of a row; `None` where taps lie apart, or a window has more than [`WindowRows::MAX`] rows.
     #[inline(never)]
-    pub fn new(windows: Windows<'a>, window: &'a RowWindow<'a>, padding: &'a [i8]) -> Self {
+    pub fn new(windows: Windows<'a>, window: &'a RowWindow<'a>, padding: &'a [i8]) -> Option<Self> {
         let g = windows.geometry;
         let tap = windows.inputs;
         let piece = g.kernel[1].wrapping_mul(tap);
-        let mut new = Self {
-            rows: WindowRows::new(g.row_in(), piece),
+        let rows = || WindowRows::new((0..g.kernel[0]).map(|ky| window.tap(ky)), g.row_in(), piece);
+        Some(Self {
+            rows: if windows.together() { rows()? } else { return None },
             padding,
             inside: g.columns_inside(g.kernel[1]),
             len: windows.fan_in().unwrap_or(0),
@@ -48,9 +42,7 @@ impl<'a> Together<'a> {
             row: g.row_in(),
             stride: tap.wrapping_mul(g.stride[1] as usize),
             pad: tap.wrapping_mul(g.pad[1] as usize),
-        };
-        (0..g.kernel[0]).for_each(|ky| new.rows.push(window.tap(ky)));
-        new
+        })
     }
 
     /// Writes what is padding in all windows of the row to each of those that `windows` has room for.

@@ -78,12 +78,13 @@ enum Copy<'a> {
 impl<'a> Copy<'a> {
     /// A way for the windows of a row; what is padding in all of them is written to `out`.
     fn new(windows: Windows<'a>, window: &'a RowWindow<'a>, padding: &'a [i8], out: &mut [i8]) -> Self {
-        if !Together::fits(&windows) {
-            return Self::Any(Any { windows, window, padding });
+        match Together::new(windows, window, padding) {
+            Some(together) => {
+                together.prepare(out);
+                Self::Together(together)
+            }
+            None => Self::Any(Any { windows, window, padding }),
         }
-        let together = Together::new(windows, window, padding);
-        together.prepare(out);
-        Self::Together(together)
     }
 
     /// Copies the windows of `pixels` output pixels from column `x` on, of `len` elements each.
