@@ -26,27 +26,17 @@ impl Addition {
 /// Replaces each element of a row by its sum with an element of another.
 pub fn add(addition: &Addition, row: &mut [i8], second: &[i8]) {
     let addition = *addition;
-    in_fours(row, second, |a, &b| *a = addition.apply(*a, b));
+    for (a, &b) in row.iter_mut().zip(second) {
+        *a = addition.apply(*a, b);
+    }
 }
 
 /// Adds the values of pixels side by side to the sums of their channels.
 #[inline]
 pub fn add_up(sums: &mut [i32], pixels: &[i8]) {
     for pixel in pixels.chunks(sums.len().max(1)) {
-        in_fours(sums, pixel, |sum, &value| *sum = sum.wrapping_add(value.into()));
+        sums.iter_mut().zip(pixel).for_each(|(sum, &value)| *sum = sum.wrapping_add(value.into()));
     }
-}
-
-/// Calls `f` with pairs of elements, in fours: cores that read words take the fours at once.
-#[inline(always)]
-fn in_fours<A, B>(a: &mut [A], b: &[B], f: impl Fn(&mut A, &B)) {
-    let len = a.len().min(b.len());
-    let (a_fours, a) = a.get_mut(..len).unwrap_or(&mut []).as_chunks_mut::<4>();
-    let (b_fours, b) = b.get(..len).unwrap_or(&[]).as_chunks::<4>();
-    for (a, b) in a_fours.iter_mut().zip(b_fours) {
-        a.iter_mut().zip(b).for_each(|(a, b)| f(a, b));
-    }
-    a.iter_mut().zip(b).for_each(|(a, b)| f(a, b));
 }
 
 /// Clamps elements.

@@ -3,7 +3,7 @@
 use crate::kernels::Runs;
 
 /// Offset of every other activation, see [`crate::kernels`].
-pub(crate) const OFFSET: u32 = 0x0080_0080;
+pub(in crate::kernels) const OFFSET: u32 = 0x0080_0080;
 
 /// Writes the fours of each run, with the offset, to every `stride`-th word of `out`, the first run from the first word on,
 /// the second from the second, and so on: as many as fit.

@@ -10,7 +10,8 @@ mod rows;
 pub use depthwise::{depthwise, depthwise_from};
 pub use depthwise3::{depthwise3, depthwise3_from};
 pub use elements::{Addition, add, add_up, clamp, copy};
-pub(crate) use expand::OFFSET;
+#[cfg(target_arch = "x86_64")]
+pub(super) use expand::OFFSET;
 pub use expand::{expand, gather};
 pub use multiply::{accumulate, accumulate_from, multiply, multiply_one, multiply_rest};
 pub use rows::WindowRows;

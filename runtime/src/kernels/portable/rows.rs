@@ -42,11 +42,6 @@ impl<'a> WindowRows<'a> {
         self.rows().any(|row| row.is_none())
     }
 
-    /// Whether there is none under a kernel row.
-    pub fn is_padding(&self, ky: usize) -> bool {
-        self.rows.get(ky).copied().flatten().is_none()
-    }
-
     /// Copies `len` elements from element `start` on of each row, but for those in the padding, to their place in a window
     /// that begins before `window`; what is not there is left out.
     pub fn copy(&self, start: usize, len: usize, window: &mut [i8]) {
@@ -69,16 +64,5 @@ impl<'a> WindowRows<'a> {
             expand(&Runs { elements, len: self.stride, pitch, count }, count, out);
         }
         true
-    }
-
-    /// Writes `fours` fours from element `start` on of each row, but for those in the padding, to every `step`-th word of
-    /// `out`, those of a kernel row `step` strides behind those of the row before; what is not there is left out.
-    pub fn spread(&self, start: usize, fours: usize, step: usize, out: &mut [u32]) {
-        let words = (self.stride >> 2).wrapping_mul(step);
-        for (row, out) in self.rows().zip(out.chunks_mut(words.max(1))) {
-            if let Some(elements) = row.and_then(|row| row.get(start..)) {
-                expand(&Runs { elements, len: fours.wrapping_mul(4), pitch: 0, count: 1 }, step, out);
-            }
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! The rows under the windows of an output row.
 
 #[cfg(not(residua_mve))]
-use super::expand::{interleave, spread};
+use super::expand::interleave;
 #[cfg(residua_mve)]
 use crate::kernels::mve::copy_rows;
 use core::marker::PhantomData;
@@ -17,7 +17,6 @@ pub(crate) struct WindowRows<'a> {
     rows: [*const i8; WindowRows::MAX],
     /// Elements of each row.
     row_len: usize,
-    padded: bool,
     of: PhantomData<&'a [i8]>,
 }
 
@@ -29,13 +28,11 @@ impl<'a> WindowRows<'a> {
     /// [`WindowRows::MAX`], or one is shorter.
     pub fn new(rows: impl ExactSizeIterator<Item = Option<&'a [i8]>>, row_len: usize, stride: usize) -> Option<Self> {
         let count = rows.len();
-        let mut out =
-            Self { stride, count, rows: [core::ptr::null(); Self::MAX], row_len, padded: false, of: PhantomData };
+        let mut out = Self { stride, count, rows: [core::ptr::null(); Self::MAX], row_len, of: PhantomData };
         let slots = out.rows.get_mut(..count)?;
         for (slot, row) in slots.iter_mut().zip(rows) {
-            match row {
-                Some(row) => *slot = row.get(..row_len)?.as_ptr(),
-                None => out.padded = true,
+            if let Some(row) = row {
+                *slot = row.get(..row_len)?.as_ptr();
             }
         }
         Some(out)
@@ -43,13 +40,7 @@ impl<'a> WindowRows<'a> {
 
     /// Whether there is none under some kernel row.
     pub fn padded(&self) -> bool {
-        self.padded
-    }
-
-    /// Whether there is none under a kernel row.
-    #[cfg(not(residua_mve))]
-    pub fn is_padding(&self, ky: usize) -> bool {
-        self.rows.get(ky).is_none_or(|row| row.is_null())
+        self.rows.iter().take(self.count).any(|row| row.is_null())
     }
 
     /// Copies `len` elements from element `start` on of each row, but for those in the padding, to their place in a window
@@ -70,30 +61,23 @@ impl<'a> WindowRows<'a> {
     #[cfg(not(residua_mve))]
     #[inline]
     pub fn expand(&self, start: usize, pitch: usize, count: usize, out: &mut [u32]) -> bool {
-        let len = count.wrapping_sub(1).wrapping_mul(pitch).wrapping_add(self.stride);
-        let inside = start.checked_add(len).is_some_and(|end| end <= self.row_len);
-        let words = (self.stride >> 2).wrapping_mul(count).wrapping_mul(self.count);
-        let some = matches!(count, 2 | 3) && words > 0 && words <= out.len();
-        if self.padded || !inside || !some {
+        let fours = self.stride >> 2;
+        let words = fours.wrapping_mul(count);
+        let last = start.wrapping_add(count.wrapping_sub(1).wrapping_mul(pitch));
+        let inside = last >= start && last.checked_add(self.stride).is_some_and(|end| end <= self.row_len);
+        let fits = matches!(count, 2 | 3) && words.wrapping_mul(self.count) <= out.len();
+        if fours == 0 || !inside || !fits || self.padded() {
             return false;
         }
-        // SAFETY: no row is null, and all have `row_len` elements, where the last run ends at the latest; `out` has `words` words,
-        // which are not none.
-        unsafe { interleave(count)(core::ptr::from_ref(self).cast(), start, pitch, out.as_mut_ptr()) };
-        true
-    }
-
-    /// Writes `fours` fours from element `start` on of each row, but for those in the padding, to every `step`-th word of
-    /// `out`, those of a kernel row `step` strides behind those of the row before; nothing where they are not there.
-    #[cfg(not(residua_mve))]
-    #[inline]
-    pub fn spread(&self, start: usize, fours: usize, step: usize, out: &mut [u32]) {
-        let inside = start.checked_add(fours.wrapping_mul(4)).is_some_and(|end| end <= self.row_len);
-        let last = self.count.saturating_sub(1).wrapping_mul(self.stride >> 2).wrapping_add(fours).saturating_sub(1);
-        if fours > 0 && self.count > 0 && inside && last.wrapping_mul(step) < out.len() {
-            // SAFETY: rows that are not null have `row_len` elements; the last word is inside `out`; neither number is 0.
-            unsafe { spread(core::ptr::from_ref(self).cast(), start, fours, out.as_mut_ptr(), step) }
+        let mut out = out.as_mut_ptr();
+        for row in self.rows.iter().take(self.count) {
+            let source = row.wrapping_add(start);
+            // SAFETY: no row is null, and all have `row_len` elements, where the last run ends at the latest; `out` has `words`
+            // words for each row.
+            unsafe { interleave(count, source, pitch, fours, out) };
+            out = out.wrapping_add(words);
         }
+        true
     }
 }
 

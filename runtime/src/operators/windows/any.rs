@@ -16,7 +16,7 @@ impl Any<'_> {
     /// Copies the windows of `pixels` output pixels from column `x` to runs of `len` elements; what is behind a window is left.
     #[inline(never)]
     pub fn gather(&self, x: usize, pixels: usize, len: usize, plain: &mut [i8]) {
-        self.pieces(x, pixels, &mut |pixel, at, elements| {
+        self.pieces(x, pixels, |pixel, at, elements| {
             let runs = Runs { elements, len: elements.len(), pitch: 0, count: 1 };
             gather(&runs, len, plain.get_mut(pixel.wrapping_mul(len).wrapping_add(at)..).unwrap_or(&mut []));
         });
@@ -24,8 +24,8 @@ impl Any<'_> {
 
     /// Calls `place` with the pieces of the windows of `pixels` output pixels from column `x`: the pixel that each is of,
     /// position in the window, elements.
-    #[inline(never)]
-    pub fn pieces(&self, x: usize, pixels: usize, place: &mut dyn FnMut(usize, usize, &[i8])) {
+    #[inline(always)]
+    pub fn pieces(&self, x: usize, pixels: usize, mut place: impl FnMut(usize, usize, &[i8])) {
         let Windows { geometry, first, inputs } = self.windows;
         let [taps_down, taps_across] = geometry.kernel;
         let ([_, stride], [_, dilation], [_, pad]) = (geometry.stride, geometry.dilation, geometry.pad);

@@ -133,15 +133,14 @@ impl<'a> Source<'a> {
     /// Expands the windows of `pixels` output pixels from column `x`.
     #[inline(always)]
     fn expand(&self, x: usize, pixels: usize, expanded: &mut [u32]) {
-        match &self.together {
-            Some(together) => together.expand(x, pixels, expanded),
-            None => self.expand_pieces(x, pixels, expanded),
+        if !self.together.as_ref().is_some_and(|together| together.expand(x, pixels, expanded)) {
+            self.expand_pieces(x, pixels, expanded);
         }
     }
 
     #[inline(never)]
     fn expand_pieces(&self, x: usize, pixels: usize, expanded: &mut [u32]) {
-        self.any.pieces(x, pixels, &mut |pixel, at, elements| {
+        self.any.pieces(x, pixels, |pixel, at, elements| {
             let start = (at >> 2).wrapping_mul(pixels).wrapping_add(pixel);
             let runs = Runs { elements, len: elements.len(), pitch: 0, count: 1 };
             expand(&runs, pixels, expanded.get_mut(start..).unwrap_or(&mut []));

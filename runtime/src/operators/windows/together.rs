@@ -1,8 +1,6 @@
 //! Windows whose taps side by side lie side by side in the rows too, copied a kernel row at a time.
 
 use super::Windows;
-#[cfg(not(residua_mve))]
-use crate::kernels::portable::OFFSET;
 use crate::kernels::{Runs, WindowRows, gather};
 use crate::operators::rows::RowWindow;
 use core::ops::Range;
@@ -26,7 +24,6 @@ pub(super) struct Together<'a> {
 
 impl<'a> Together<'a> {
     /// The windows of a row; `None` where taps lie apart, or a window has more than [`WindowRows::MAX`] rows.
-    #[inline(never)]
     pub fn new(windows: Windows<'a>, window: &'a RowWindow<'a>, padding: &'a [i8]) -> Option<Self> {
         let g = windows.geometry;
         let tap = windows.inputs;
@@ -69,87 +66,26 @@ impl<'a> Together<'a> {
         if self.inside.contains(&x) {
             self.rows.copy(start.wrapping_sub(self.pad), self.piece, out);
         } else {
-            self.window_beside(start, out.get_mut(..self.len).unwrap_or(&mut []));
+            self.beside(start, out.get_mut(..self.len).unwrap_or(&mut []));
         }
+    }
+
+    /// Expands the windows of `pixels` output pixels from column `x`, whose pieces are whole fours; `false` where it cannot.
+    #[cfg(not(residua_mve))]
+    #[inline(always)]
+    pub fn expand(&self, x: usize, pixels: usize, out: &mut [u32]) -> bool {
+        let inside = self.inside.start <= x && x.wrapping_add(pixels) <= self.inside.end;
+        inside && self.rows.expand(x.wrapping_mul(self.stride).wrapping_sub(self.pad), self.stride, pixels, out)
     }
 
     /// Copies the window that begins at element `start` of a row with its padding, of which some is in it.
     #[inline(never)]
-    fn window_beside(&self, start: usize, out: &mut [i8]) {
+    fn beside(&self, start: usize, out: &mut [i8]) {
         self.fill(out);
-        let Body { left, first, len } = self.body(start);
-        self.rows.copy(first, len, out.get_mut(left..).unwrap_or(&mut []));
-    }
-
-    /// What lies inside the row of the window that begins at element `start` of a row with its padding.
-    fn body(&self, start: usize) -> Body {
-        let left = self.pad.saturating_sub(start).min(self.piece);
+        let left = self.pad.saturating_sub(start);
         let right = start.wrapping_add(self.piece).saturating_sub(self.row.wrapping_add(self.pad));
         let first = start.wrapping_add(left).wrapping_sub(self.pad);
-        Body { left, first, len: self.piece.saturating_sub(left.saturating_add(right)) }
+        let len = self.piece.saturating_sub(left.saturating_add(right));
+        self.rows.copy(first, len, out.get_mut(left..).unwrap_or(&mut []));
     }
-
-    /// Expands the windows of `pixels` output pixels, 2 or 3 from column `x` on, whose taps are whole fours.
-    #[cfg(not(residua_mve))]
-    #[inline(always)]
-    pub fn expand(&self, x: usize, pixels: usize, out: &mut [u32]) {
-        let inside = self.inside.start <= x && x.wrapping_add(pixels) <= self.inside.end;
-        let start = x.wrapping_mul(self.stride);
-        if !(inside && self.rows.expand(start.wrapping_sub(self.pad), self.stride, pixels, out)) {
-            self.expand_beside(start, pixels, out);
-        }
-    }
-
-    /// Expands the windows of `pixels` output pixels, the first of which begins at element `start` of a row with its padding.
-    #[cfg(not(residua_mve))]
-    #[inline(never)]
-    fn expand_beside(&self, mut start: usize, pixels: usize, out: &mut [u32]) {
-        let taps = |elements: usize| elements.checked_div(self.tap).unwrap_or(0);
-        for pixel in 0..pixels {
-            let out = out.get_mut(pixel..).unwrap_or(&mut []);
-            let Body { left, first, len } = self.body(start);
-            let words = |elements: usize| (elements >> 2).wrapping_mul(pixels);
-            let behind = left.wrapping_add(len);
-            if len < self.piece || self.rows.padded() {
-                for (ky, row) in out.chunks_mut(words(self.piece).max(1)).enumerate() {
-                    if self.rows.is_padding(ky) {
-                        self.pad(taps(self.piece), pixels, row);
-                    } else {
-                        self.pad(taps(left), pixels, row);
-                        self.pad(
-                            taps(self.piece.wrapping_sub(behind)),
-                            pixels,
-                            row.get_mut(words(behind)..).unwrap_or(&mut []),
-                        );
-                    }
-                }
-            }
-            self.rows.spread(first, len >> 2, pixels, out.get_mut(words(left)..).unwrap_or(&mut []));
-            start = start.wrapping_add(self.stride);
-        }
-    }
-
-    /// Writes the words of `taps` pixels of padding to every `step`-th word.
-    #[cfg(not(residua_mve))]
-    fn pad(&self, taps: usize, step: usize, out: &mut [u32]) {
-        let (fours, _) = self.padding.as_chunks::<4>();
-        let mut at = 0usize;
-        for _ in 0..taps {
-            for &four in fours {
-                if let Some(word) = out.get_mut(at) {
-                    *word = bytemuck::must_cast::<_, u32>(four) ^ OFFSET;
-                }
-                at = at.wrapping_add(step);
-            }
-        }
-    }
-}
-
-/// What lies inside a row of a piece of a window.
-struct Body {
-    /// Elements before it.
-    left: usize,
-    /// First element of it in the row.
-    first: usize,
-    len: usize,
 }
