@@ -62,22 +62,22 @@ pub(crate) use assembly::{depthwise3, multiply, multiply_one};
 #[cfg(residua_dsp)]
 pub(crate) use dsp::depthwise;
 #[cfg(residua_mve)]
-pub(crate) use mve::{Multiplication, TapColumns, accumulate, add, add_up, clamp, copy, depthwise};
+pub(crate) use mve::{Multiplication, TapColumns, WindowRows, accumulate, add, add_up, clamp, copy, depthwise};
 pub(crate) use portable::Addition;
 #[cfg(not(any(residua_mve, target_arch = "x86_64")))]
 pub(crate) use portable::accumulate;
 #[cfg(not(any(residua_dsp, residua_mve, target_arch = "x86_64")))]
 pub(crate) use portable::depthwise;
-#[cfg(not(residua_thumb))]
-pub(crate) use portable::{WindowRows, expand, gather};
 #[cfg(not(residua_mve))]
 pub(crate) use portable::{add, add_up, clamp, copy};
 #[cfg(not(any(residua_thumb, residua_rv32, target_arch = "x86_64")))]
 pub(crate) use portable::{depthwise3, multiply, multiply_one};
+#[cfg(not(residua_thumb))]
+pub(crate) use portable::{expand, gather};
 #[cfg(all(residua_thumb, not(residua_mve)))]
 pub(crate) use thumb::expand;
 #[cfg(residua_thumb)]
-pub(crate) use thumb::{WindowRows, gather};
+pub(crate) use thumb::gather;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{accumulate, depthwise, depthwise3, multiply, multiply_one};
 

@@ -16,7 +16,8 @@ mod depthwise;
 mod elements;
 mod multiply;
 
-pub(in crate::kernels) use copy::{copy_rows, copy_runs};
+pub(crate) use copy::WindowRows;
+pub(in crate::kernels) use copy::copy_runs;
 pub(crate) use depthwise::{TapColumns, depthwise};
 pub(crate) use elements::{add, add_up, clamp, copy};
 pub(crate) use multiply::{Multiplication, accumulate};

@@ -5,7 +5,6 @@ mod depthwise3;
 mod elements;
 mod expand;
 mod multiply;
-mod rows;
 
 pub use depthwise::{depthwise, depthwise_from};
 pub use depthwise3::{depthwise3, depthwise3_from};
@@ -14,4 +13,3 @@ pub use elements::{Addition, add, add_up, clamp, copy};
 pub(super) use expand::OFFSET;
 pub use expand::{expand, gather};
 pub use multiply::{accumulate, accumulate_from, multiply, multiply_one, multiply_rest};
-pub use rows::WindowRows;

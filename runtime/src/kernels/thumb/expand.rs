@@ -12,22 +12,16 @@ pub(crate) fn expand(runs: &Runs<'_>, stride: usize, out: &mut [u32]) {
     if fours == 0 || runs.count == 0 || !runs.complete() || last > out.len() {
         return portable::expand(runs, stride, out);
     }
-    if runs.count == stride && matches!(stride, 2 | 3) {
+    let source = runs.elements.as_ptr();
+    if runs.count == stride && (2..=3).contains(&stride) {
+        let interleave = if stride == 3 { interleave3 } else { interleave2 };
         // SAFETY: `4 fours` bytes of each run are inside the elements, and `stride · fours` words inside `out`.
-        return unsafe { interleave(stride, runs.elements.as_ptr(), runs.pitch, fours, out.as_mut_ptr()) };
+        return unsafe { interleave(source, runs.pitch, fours, out.as_mut_ptr()) };
     }
     let mut at = At::of(runs);
     // SAFETY: `4 fours` bytes of each run are inside the elements, and word `last - 1` inside `out`; neither number is 0. The
     // cores take unaligned words.
     unsafe { expand_runs(&mut at, fours, out.as_mut_ptr(), stride.wrapping_mul(4)) }
-}
-
-/// Reads 4 `fours` bytes of each of `count` runs, 2 or 3, `pitch` bytes apart, writes their words in turn; `fours` at least 1.
-#[inline(always)]
-pub(super) unsafe fn interleave(count: usize, source: *const i8, pitch: usize, fours: usize, out: *mut u32) {
-    let interleave = if count == 3 { interleave3 } else { interleave2 };
-    // SAFETY: the caller's.
-    unsafe { interleave(source, pitch, fours, out) }
 }
 
 /// Reads 4 `fours` bytes of each of three runs, `pitch` bytes apart, writes their words in turn; `fours` at least 1.

@@ -6,14 +6,12 @@
 #[cfg(not(residua_mve))]
 mod expand;
 mod gather;
-mod rows;
 
 use super::Runs;
 
 #[cfg(not(residua_mve))]
 pub(crate) use expand::expand;
 pub(crate) use gather::gather;
-pub(crate) use rows::WindowRows;
 
 /// What the assembly reads; offsets in bytes from its start stand in the code.
 #[repr(C)]

@@ -1,8 +1,6 @@
 //! Windows of two or three output pixels at a time, expanded for kernels that read lanes.
 
-use super::Windows;
-use super::any::Any;
-use super::together::Together;
+use super::{Source, Windows};
 use crate::kernels::packed::PackedMatrix;
 use crate::kernels::{Output, Runs, expand, multiply, multiply_one};
 use crate::operators::padding::Padding;
@@ -69,23 +67,23 @@ impl Windows<'_> {
         let pad: &mut [i8] = bytemuck::must_cast_slice_mut(pad);
         padding.fill(self.first, pad);
         let plain: &mut [i8] = bytemuck::must_cast_slice_mut(plain);
-        let source = Source::new(*self, window, pad.get(..self.inputs).unwrap_or(&[]));
-        let len = matrix.steps().wrapping_mul(4);
-        source.prepare(len, plain);
+        let padding = pad.get(..self.inputs).unwrap_or(&[]);
+        let source = Source::new(*self, window, padding);
         let columns = self.geometry.columns_out as usize;
         let mut x = 0usize;
         while x < columns {
             let pixels = taken(columns.wrapping_sub(x));
-            if !plain.is_empty() {
-                source.copy(x, pixels, len, plain);
+            if parts.plain > 0 {
+                source.gather(x, pixels, matrix.steps().wrapping_mul(4), plain);
             }
             if pixels == 1 {
-                multiply_one(matrix, if plain.is_empty() { source.pixel(x) } else { plain }, &mut out);
+                multiply_one(matrix, if parts.plain > 0 { plain } else { source.pixel(x) }, &mut out);
             } else {
-                if plain.is_empty() {
-                    source.expand(x, pixels, expanded);
-                } else {
+                if parts.plain > 0 {
+                    let len = matrix.steps().wrapping_mul(4);
                     expand(&Runs { elements: plain, len, pitch: len, count: pixels }, pixels, expanded);
+                } else {
+                    source.expand(x, pixels, expanded);
                 }
                 multiply(pixels, matrix, expanded, &mut out);
             }
@@ -96,53 +94,34 @@ impl Windows<'_> {
     }
 }
 
-/// Where the windows of a row are read from.
-struct Source<'a> {
-    together: Option<Together<'a>>,
-    any: Any<'a>,
-}
-
-impl<'a> Source<'a> {
-    fn new(windows: Windows<'a>, window: &'a RowWindow<'a>, padding: &'a [i8]) -> Self {
-        Self { together: Together::new(windows, window, padding), any: Any { windows, window, padding } }
-    }
-
-    /// Prepares the runs of `len` elements that windows are copied to.
-    fn prepare(&self, len: usize, plain: &mut [i8]) {
-        if let Some(together) = &self.together {
-            plain.chunks_exact_mut(len.max(1)).for_each(|window| together.prepare(window));
-        }
-    }
-
-    /// Copies the windows of `pixels` output pixels from column `x` to prepared runs of `len` elements.
-    #[inline(always)]
-    fn copy(&self, x: usize, pixels: usize, len: usize, plain: &mut [i8]) {
-        let Some(together) = &self.together else { return self.any.gather(x, pixels, len, plain) };
-        for (pixel, window) in plain.chunks_exact_mut(len.max(1)).take(pixels).enumerate() {
-            together.window(x.wrapping_add(pixel), window);
-        }
-    }
-
+impl Source<'_> {
     /// The pixel under a window of one tap.
     fn pixel(&self, x: usize) -> &[i8] {
-        let Windows { geometry, first, inputs } = self.any.windows;
+        let Windows { geometry, first, inputs } = self.windows;
         let start = (geometry.column(x, 0) as usize).wrapping_mul(geometry.channels_in).wrapping_add(first);
-        self.any.window.tap(0).and_then(|row| row.get(start..start.wrapping_add(inputs))).unwrap_or(&[])
+        self.row(0).and_then(|row| row.get(start..start.wrapping_add(inputs))).unwrap_or(&[])
+    }
+
+    /// The windows of `pixels` output pixels from column `x` if they are pixels of the input.
+    #[inline(always)]
+    fn single(&self, x: usize, pixels: usize) -> Option<Runs<'_>> {
+        let Windows { geometry, inputs, .. } = self.windows;
+        let inside = self.inside.start <= x && x.wrapping_add(pixels) <= self.inside.end;
+        let [row, ..] = self.held;
+        let row = row.filter(|_| inside && geometry.kernel == [1, 1])?;
+        let [pitch, start] = [geometry.stride[1] as usize, geometry.column(x, 0) as usize]
+            .map(|columns| columns.wrapping_mul(geometry.channels_in));
+        Some(Runs { elements: row.get(start..)?, len: inputs, pitch, count: pixels })
     }
 
     /// Expands the windows of `pixels` output pixels from column `x`.
-    #[inline(always)]
-    fn expand(&self, x: usize, pixels: usize, expanded: &mut [u32]) {
-        if !self.together.as_ref().is_some_and(|together| together.expand(x, pixels, expanded)) {
-            self.expand_pieces(x, pixels, expanded);
-        }
-    }
-
     #[inline(never)]
-    fn expand_pieces(&self, x: usize, pixels: usize, expanded: &mut [u32]) {
-        self.any.pieces(x, pixels, |pixel, at, elements| {
+    fn expand(&self, x: usize, pixels: usize, expanded: &mut [u32]) {
+        if let Some(runs) = self.single(x, pixels) {
+            return expand(&runs, pixels, expanded);
+        }
+        self.pieces(x, pixels, |pixel, at, runs| {
             let start = (at >> 2).wrapping_mul(pixels).wrapping_add(pixel);
-            let runs = Runs { elements, len: elements.len(), pitch: 0, count: 1 };
             expand(&runs, pixels, expanded.get_mut(start..).unwrap_or(&mut []));
         });
     }

@@ -1,12 +1,11 @@
 //! Windows as they are, for kernels that read vectors: those of one tap where they lie, others copied two at a time.
 
-use super::Windows;
-use super::any::Any;
-use super::together::Together;
+use super::{Source, Windows};
 use crate::kernels::vectors::VectorMatrix;
-use crate::kernels::{Multiplication, Output};
+use crate::kernels::{Multiplication, Output, Runs, WindowRows, gather};
 use crate::operators::padding::Padding;
 use crate::operators::rows::RowWindow;
+use core::ops::Range;
 
 /// Windows that are copied before they are multiplied.
 const COPIED: usize = 2;
@@ -63,7 +62,7 @@ impl Windows<'_> {
         let step = out.stride.wrapping_mul(COPIED);
         for (x, out) in (0..columns).step_by(COPIED).zip(out.elements.chunks_mut(step.max(1))) {
             let pixels = columns.wrapping_sub(x).min(COPIED);
-            copy.windows(x, pixels, fan_in, windows);
+            copy.windows(x, pixels, windows);
             product.compute(windows, pixels, out);
         }
     }
@@ -71,33 +70,98 @@ impl Windows<'_> {
 
 /// How windows are copied.
 enum Copy<'a> {
-    Together(Together<'a>),
-    Any(Any<'a>),
+    /// The pieces of a window in a row lie together there.
+    Rows(Rows<'a>),
+    /// Any windows.
+    Any(Source<'a>),
+}
+
+/// Windows whose taps side by side lie side by side in the rows too.
+struct Rows<'a> {
+    rows: WindowRows<'a>,
+    padding: &'a [i8],
+    inside: Range<usize>,
+    /// Elements of a window, of its pieces, and of a tap.
+    len: usize,
+    piece: usize,
+    tap: usize,
+    /// Elements of a row, from a window to the next, and of padding before the first column.
+    row: usize,
+    stride: usize,
+    pad: usize,
 }
 
 impl<'a> Copy<'a> {
     /// A way for the windows of a row; what is padding in all of them is written to `out`.
     fn new(windows: Windows<'a>, window: &'a RowWindow<'a>, padding: &'a [i8], out: &mut [i8]) -> Self {
-        match Together::new(windows, window, padding) {
-            Some(together) => {
-                together.prepare(out);
-                Self::Together(together)
+        let g = windows.geometry;
+        let tap = windows.inputs;
+        let together = tap == g.channels_in && g.dilation[1] == 1;
+        let piece = g.kernel[1].wrapping_mul(tap);
+        let rows = WindowRows::new((0..g.kernel[0]).map(|ky| window.tap(ky)), g.row_in(), piece).filter(|_| together);
+        let Some(rows) = rows else { return Self::Any(Source::new(windows, window, padding)) };
+        let rows = Rows {
+            rows,
+            padding,
+            inside: g.columns_inside(g.kernel[1]),
+            len: windows.fan_in().unwrap_or(0),
+            piece,
+            tap,
+            row: g.row_in(),
+            stride: tap.wrapping_mul(g.stride[1] as usize),
+            pad: tap.wrapping_mul(g.pad[1] as usize),
+        };
+        if rows.rows.padded() {
+            rows.fill(out);
+        }
+        Self::Rows(rows)
+    }
+
+    /// Copies the windows of `pixels` output pixels from column `x` on.
+    #[inline(always)]
+    fn windows(&self, x: usize, pixels: usize, out: &mut [i8]) {
+        match self {
+            Self::Rows(rows) => {
+                rows.window(x, out);
+                if pixels > 1 {
+                    rows.window(x.wrapping_add(1), out.get_mut(rows.len..).unwrap_or(&mut []));
+                }
             }
-            None => Self::Any(Any { windows, window, padding }),
+            Self::Any(source) => source.gather(x, pixels, source.windows.fan_in().unwrap_or(0), out),
+        }
+    }
+}
+
+impl Rows<'_> {
+    /// Fills windows with padding.
+    #[inline(never)]
+    fn fill(&self, out: &mut [i8]) {
+        if let [value] = self.padding {
+            return out.fill(*value);
+        }
+        let count = out.len().checked_div(self.tap).unwrap_or(0);
+        gather(&Runs { elements: self.padding, len: self.tap, pitch: 0, count }, self.tap, out);
+    }
+
+    /// Copies the window of column `x`, but for rows in the padding.
+    #[inline(always)]
+    fn window(&self, x: usize, out: &mut [i8]) {
+        let start = x.wrapping_mul(self.stride);
+        if self.inside.contains(&x) {
+            self.rows.copy(start.wrapping_sub(self.pad), self.piece, out);
+        } else {
+            self.beside(start, out.get_mut(..self.len).unwrap_or(&mut []));
         }
     }
 
-    /// Copies the windows of `pixels` output pixels from column `x` on, of `len` elements each.
-    #[inline(always)]
-    fn windows(&self, x: usize, pixels: usize, len: usize, out: &mut [i8]) {
-        match self {
-            Self::Together(together) => {
-                together.window(x, out);
-                if pixels > 1 {
-                    together.window(x.wrapping_add(1), out.get_mut(len..).unwrap_or(&mut []));
-                }
-            }
-            Self::Any(any) => any.gather(x, pixels, len, out),
-        }
+    /// Copies the window that begins at element `start` of a row with its padding, of which some is in it.
+    #[inline(never)]
+    fn beside(&self, start: usize, out: &mut [i8]) {
+        self.fill(out);
+        let left = self.pad.saturating_sub(start);
+        let right = start.wrapping_add(self.piece).saturating_sub(self.row.wrapping_add(self.pad));
+        let first = start.wrapping_add(left).wrapping_sub(self.pad);
+        let len = self.piece.saturating_sub(left.saturating_add(right));
+        self.rows.copy(first, len, out.get_mut(left..).unwrap_or(&mut []));
     }
 }
