@@ -19,8 +19,8 @@ pub struct Parts {
 /// The runtime's features for second inputs of convolutions.
 const EXTRAS: &[&str] = &["gate", "residual"];
 
-/// The firmware's features for modes.
-const MODES: &[&str] = &["audio", "profile", "self-test", "stream"];
+/// The firmware's features: modes, and the log.
+const MODES: &[&str] = &["audio", "log", "profile", "self-test", "stream"];
 
 impl Parts {
     /// Everything.
@@ -51,7 +51,8 @@ impl Parts {
             codes
         });
         let modes = match mode {
-            Mode::Load | Mode::Infer => &[][..],
+            Mode::Infer => &[][..],
+            Mode::Load => &["log"],
             Mode::Audio => &["audio"],
             Mode::Profile => &["profile"],
             Mode::SelfTest => &["self-test"],
@@ -74,7 +75,7 @@ impl Parts {
 
     /// Features of the firmware's package.
     pub(crate) fn features(&self) -> Vec<String> {
-        let modes = self.modes.iter().map(|mode| format!("residua-firmware/{mode}"));
+        let modes = self.modes.iter().map(|&mode| mode.to_owned());
         modes.chain(self.operators().into_iter().map(|operator| format!("residua/{operator}"))).collect()
     }
 
@@ -132,6 +133,7 @@ mod tests {
         };
         let all = [
             of(None, Mode::Infer),
+            of(None, Mode::Load),
             of(None, Mode::Audio),
             of(None, Mode::Profile),
             of(None, Mode::SelfTest),

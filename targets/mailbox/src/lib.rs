@@ -203,23 +203,20 @@ impl<'a> Record<'a> {
     /// # Errors
     /// The first error of `write`.
     pub fn write<E>(&self, mut write: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-        let mut record = |tag: u32, words: &[u32], bytes: &[u8]| {
-            let len = (words.len() as u32).wrapping_mul(4).wrapping_add(bytes.len() as u32);
-            write(&tag.to_le_bytes())?;
-            write(&len.to_le_bytes())?;
-            for word in words {
-                write(&word.to_le_bytes())?;
-            }
-            write(bytes)
+        let (tag, words, count, bytes): (u32, [u32; 2], u32, &[u8]) = match *self {
+            Self::Memory { needed, available } => (1, [needed, available], 2, &[]),
+            Self::Output(values) => (2, [0; 2], 0, values),
+            Self::Row { index, values } => (3, [index, 0], 1, values),
+            Self::Stack(bytes) => (4, [bytes, 0], 1, &[]),
+            Self::SelfTest(step) => (5, [step, 0], 1, &[]),
+            Self::End(status) => (6, [status.code(), 0], 1, &[]),
         };
-        match *self {
-            Self::Memory { needed, available } => record(1, &[needed, available], &[]),
-            Self::Output(values) => record(2, &[], values),
-            Self::Row { index, values } => record(3, &[index], values),
-            Self::Stack(bytes) => record(4, &[bytes], &[]),
-            Self::SelfTest(step) => record(5, &[step], &[]),
-            Self::End(status) => record(6, &[status.code()], &[]),
+        let len = (bytes.len() as u32).wrapping_add(count << 2);
+        let [first, second] = words;
+        for word in [tag, len, first, second].into_iter().take((count as usize).wrapping_add(2)) {
+            write(&word.to_le_bytes())?;
         }
+        write(bytes)
     }
 
     /// Takes the first record off `report`, which goes on behind it; `None` where the report is at its end, cut off, or
