@@ -53,6 +53,7 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// In the order of their codes.
     const ALL: [Self; 6] = [Self::Load, Self::Infer, Self::Profile, Self::SelfTest, Self::Audio, Self::Stream];
 
     fn code(self) -> u32 {
@@ -60,7 +61,7 @@ impl Mode {
     }
 
     fn from_code(code: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|mode| mode.code() == code)
+        Self::ALL.get(code as usize).copied()
     }
 }
 
@@ -106,18 +107,20 @@ impl Request {
 
     /// Reads a request; `None` where magic, version, mode or length are not right.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut words = words(bytes);
-        let mut next = || words.next();
-        if next()? != u32::from_le_bytes(MAGIC) || next()? != VERSION {
+        let (words, _) = bytes.first_chunk::<{ Self::LEN }>()?.as_chunks::<4>();
+        let &[magic, version, mode, plan_offset, plan_len, input_offset, input_len, input_count] = words else {
+            return None;
+        };
+        if magic != MAGIC || u32::from_le_bytes(version) != VERSION {
             return None;
         }
         Some(Self {
-            mode: Mode::from_code(next()?)?,
-            plan_offset: next()?,
-            plan_len: next()?,
-            input_offset: next()?,
-            input_len: next()?,
-            input_count: next()?,
+            mode: Mode::from_code(u32::from_le_bytes(mode))?,
+            plan_offset: u32::from_le_bytes(plan_offset),
+            plan_len: u32::from_le_bytes(plan_len),
+            input_offset: u32::from_le_bytes(input_offset),
+            input_len: u32::from_le_bytes(input_len),
+            input_count: u32::from_le_bytes(input_count),
         })
     }
 }
@@ -146,6 +149,7 @@ pub enum Status {
 }
 
 impl Status {
+    /// In the order of their codes.
     const ALL: [Self; 9] = [
         Self::Done,
         Self::BadRequest,
@@ -165,7 +169,7 @@ impl Status {
 
     /// The status of a number, `None` where it has no meaning.
     pub fn from_code(code: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.code() == code)
+        Self::ALL.get(code as usize).copied()
     }
 }
 

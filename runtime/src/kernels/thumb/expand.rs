@@ -5,7 +5,7 @@ use crate::kernels::Runs;
 
 /// Writes the fours of each run, with the offset, to every `stride`-th word of `out`, the first run from the first word on,
 /// the second from the second, and so on; nothing where not all of them are there or fit. Any alignment.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn expand(runs: &Runs<'_>, stride: usize, out: &mut [u32]) {
     let fours = runs.len >> 2;
     let last = fours.saturating_sub(1).wrapping_mul(stride).wrapping_add(runs.count);
