@@ -3,6 +3,10 @@
 use std::{env, error::Error, fs, path::PathBuf};
 
 fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rustc-check-cfg=cfg(thumb2)");
+    if env::var("TARGET").is_ok_and(|target| !target.starts_with("thumbv6m")) {
+        println!("cargo:rustc-cfg=thumb2");
+    }
     println!("cargo:rerun-if-changed=boards");
     let boards: Vec<PathBuf> = fs::read_dir("boards")?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
@@ -20,6 +24,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("device.x"), "")?;
     println!("cargo:rustc-link-search={}", out.display());
     println!("cargo:rustc-link-arg-bins=-Tlink.x");
-    println!("cargo:rustc-link-arg-bins=-Tdefmt.x");
+    if env::var_os("CARGO_FEATURE_LOG").is_some() {
+        println!("cargo:rustc-link-arg-bins=-Tdefmt.x");
+    }
     Ok(())
 }

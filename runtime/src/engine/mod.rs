@@ -8,6 +8,7 @@
 //! A row written to the head of a value (see [`ValueRecord`]) is read by the step behind the writer before any other step
 //! runs; then it moves to the value's ring.
 
+mod memory;
 mod observer;
 mod self_test;
 mod state;
@@ -17,10 +18,11 @@ pub use self_test::SelfTestFailure;
 
 use crate::kernels::copy;
 use crate::operators::geometry::step_of;
-use crate::operators::rows::{Around, RowWindow, Rows};
+use crate::operators::rows::{RowWindow, Rows};
 use crate::operators::{Context, Operator, RowOperator};
 use crate::plan::format::{NONE, ValueRecord};
 use crate::plan::{Plan, optional};
+use memory::Memory;
 use observer::Sink;
 use state::State;
 
@@ -78,8 +80,7 @@ impl core::error::Error for EngineError {}
 pub struct Engine<'p, 'a> {
     plan: Plan<'p>,
     state: State<'a>,
-    /// The arena behind the counters.
-    memory: &'a mut [u8],
+    memory: Memory<'a>,
     segment: u16,
     /// First step of the segment.
     first: u16,
@@ -96,8 +97,9 @@ impl<'p, 'a> Engine<'p, 'a> {
             return Err(EngineError::ArenaMisaligned);
         }
         let arena = arena.get_mut(..needed).ok_or(EngineError::ArenaTooSmall { needed, given })?;
-        let (counters, memory) = split_at(arena, plan.state_len());
-        let mut engine = Self { plan, state: State::new(counters, plan.value_count()), memory, segment: 0, first: 0 };
+        let (counters, memory) = arena.split_at_mut_checked(plan.state_len()).unwrap_or_default();
+        let (state, memory) = (State::new(counters, plan.value_count()), Memory::new(memory, plan.state_len()));
+        let mut engine = Self { plan, state, memory, segment: 0, first: 0 };
         engine.reset();
         Ok(engine)
     }
@@ -125,7 +127,7 @@ impl<'p, 'a> Engine<'p, 'a> {
             return Err(EngineError::Length { needed, given: row.len() });
         }
         let mut sink = Sink { value: self.plan.output_value(), sink };
-        self.push_with(|slot| slot.copy_from_slice(row), &mut sink)
+        self.push_with(|slot| copy(row, slot), &mut sink)
     }
 
     /// Like [`Engine::push_row`], but `fill` writes the row where the engine reads it, and `observer` sees the rows of
@@ -142,8 +144,7 @@ impl<'p, 'a> Engine<'p, 'a> {
         }
         fill(self.slot(&value, row));
         self.state.count_produced(index);
-        let first = self.settle(index, None, observer);
-        self.cascade(first, observer);
+        self.cascade(index, observer);
         Ok(())
     }
 
@@ -163,21 +164,25 @@ impl<'p, 'a> Engine<'p, 'a> {
         for row in input.chunks_exact(from.row_len().max(1)) {
             self.push_row(row, |index, row| {
                 let start = (index as usize).wrapping_mul(row.len());
-                if let Some(out) = output.get_mut(start..start.wrapping_add(row.len())) {
-                    out.copy_from_slice(row);
-                }
+                copy(row, output.get_mut(start..start.wrapping_add(row.len())).unwrap_or_default());
             })?;
         }
         Ok(())
     }
 
-    /// Runs steps until none can go on; `candidate` is the last step that may be ready.
-    fn cascade(&mut self, mut candidate: Option<u16>, observer: &mut impl Observer) {
+    /// A row of `value` has been written: runs steps until none can go on.
+    fn cascade(&mut self, value: u16, observer: &mut impl Observer) {
+        let mut written = Some(value);
+        // The last step that may be ready.
+        let mut candidate: Option<u16> = None;
         loop {
+            if let Some(value) = written.take() {
+                candidate = self.settle(value, candidate, observer);
+            }
             match candidate.filter(|&index| index >= self.first) {
                 Some(index) if self.is_ready(index) => {
-                    if self.run_step(index, None, observer) {
-                        candidate = self.settle(index.saturating_add(1), candidate, observer);
+                    if self.run_step(index, NONE, observer) {
+                        written = Some(index.saturating_add(1));
                     }
                 }
                 Some(index) => candidate = index.checked_sub(1),
@@ -191,12 +196,13 @@ impl<'p, 'a> Engine<'p, 'a> {
     /// ring, and so on with that step's output. Gives the last step that may be ready then.
     fn settle(&mut self, mut value: u16, mut candidate: Option<u16>, observer: &mut impl Observer) -> Option<u16> {
         loop {
-            let record = self.plan.value(value).unwrap_or_default();
-            candidate = candidate.max(optional(record.wake));
-            if record.head == NONE {
+            let record = self.plan.value_in_place(value);
+            candidate = candidate.max(record.and_then(|record| optional(record.wake)));
+            if record.is_none_or(|record| record.head == NONE) {
                 return candidate;
             }
-            let newest = self.state.produced(value).checked_sub(1);
+            // It has been counted.
+            let newest = self.state.produced(value).wrapping_sub(1);
             let emitted = self.is_ready(value) && self.run_step(value, newest, observer);
             self.retire(value, newest);
             if !emitted {
@@ -207,16 +213,14 @@ impl<'p, 'a> Engine<'p, 'a> {
     }
 
     /// Moves a row from a value's head to its ring.
-    fn retire(&mut self, value: u16, row: Option<u32>) {
+    #[inline(never)]
+    fn retire(&mut self, value: u16, row: u32) {
         let Some(value) = self.plan.value_in_place(value) else { return };
-        let Some(slot) = row.and_then(|r| r.checked_rem(value.ring)) else { return };
+        let Some(start) = value.place(row) else { return };
         let len = value.row_len();
-        let base = self.plan.state_len();
-        let to = (value.offset as usize).wrapping_add((slot as usize).wrapping_mul(len));
-        let (below, above) = split_at(self.memory, to.saturating_sub(base));
-        let start = (value.head as usize).saturating_sub(base);
-        if let (Some(from), Some(to)) = (below.get(start..start.wrapping_add(len)), above.get_mut(..len)) {
-            copy(bytemuck::must_cast_slice(from), bytemuck::must_cast_slice_mut(to));
+        let cut = self.memory.at(start, len);
+        if let Some(from) = cut.around.bytes(value.head as usize, len) {
+            copy(bytemuck::must_cast_slice(from), bytemuck::must_cast_slice_mut(cut.bytes));
         }
     }
 
@@ -247,119 +251,100 @@ impl<'p, 'a> Engine<'p, 'a> {
             return false;
         };
         let rows = |value: u16| self.plan.value_in_place(value).map_or(0, |v| v.rows);
-        let (rows_in, rows_out) = (rows(step.input), rows(step.output));
-        // A second input of one row serves all rows.
-        let second = optional(step.second).map(|value| (value, rows(value).saturating_sub(1)));
         let state = &self.state;
         let y = state.produced(step.output);
-        if y >= rows_out {
+        if y >= rows(step.output) {
             return false;
         }
         let available = state.produced(step.input);
         if Operator::accumulates(step.operator) {
             return available > state.consumed(index);
         }
-        // Rows that the window reaches to, counted from the first; all of them at the bottom.
-        let span = u64::from(step.kernel_rows).saturating_sub(1).wrapping_mul(step.dilation_rows.into());
-        let position = step_of(y, step.upsampling.into());
-        let end = u64::from(position).wrapping_mul(step.stride_rows.into()).wrapping_add(span).wrapping_add(1);
-        let needed = end.saturating_sub(step.pad_top.into()).min(rows_in.into());
-        u64::from(available) >= needed && second.is_none_or(|(value, last)| state.produced(value) > y.min(last))
+        // Rows that the window reaches to, counted from the first; all of them at the bottom. The geometry keeps it in 32 bits.
+        let span = u32::from(step.kernel_rows).wrapping_sub(1).wrapping_mul(step.dilation_rows.into());
+        let position = step_of(y, step.upsampling.into()).wrapping_mul(step.stride_rows.into());
+        let end = position.wrapping_add(span).wrapping_add(1).wrapping_sub(step.pad_top.into());
+        // A second input of one row serves all rows.
+        let is_there = |second: u16| state.produced(second) > y.min(rows(second).saturating_sub(1));
+        available >= end.min(rows(step.input)) && optional(step.second).is_none_or(is_there)
     }
 
     /// Computes one output row, or takes one input row into the sums; true if a row was emitted. `newest` is the row that
-    /// lies in the head of the value before the step.
+    /// lies in the head of the value before the step, or [`NONE`].
     #[inline(never)]
-    fn run_step(&mut self, index: u16, newest: Option<u32>, observer: &mut impl Observer) -> bool {
-        let (plan, value) = (self.plan, index.saturating_add(1));
-        let Some(context) = Context::of(&plan, index) else { return false };
+    fn run_step(&mut self, index: u16, newest: u32, observer: &mut impl Observer) -> bool {
+        let Some(context) = Context::of(&self.plan, index) else { return false };
+        let value = index.saturating_add(1);
         let y = self.state.produced(value);
         observer.step_begins(index);
         let mut emitted = false;
         let decoded = Operator::with(&context, &mut |operator| {
-            emitted = if operator.sums() == 0 {
+            emitted = if Operator::accumulates(context.step.operator) {
+                self.accumulate(&context, y, operator, newest)
+            } else {
                 self.emit(&context, y, operator, newest);
                 true
-            } else {
-                self.accumulate(&context, y, operator, newest)
             };
         });
         debug_assert!(decoded.is_ok(), "checked when the plan was loaded");
         observer.step_ends(index);
         if emitted {
             self.state.count_produced(value);
-            observer.row(index, value, y, self.slot(context.output, y));
+            if observer.watches(value) {
+                observer.row(index, value, y, self.slot(context.output, y));
+            }
         }
         emitted
     }
 
-    fn emit(&mut self, context: &Context<'_, '_>, y: u32, operator: &dyn RowOperator, newest: Option<u32>) {
+    fn emit(&mut self, context: &Context<'_>, y: u32, operator: &dyn RowOperator, newest: u32) {
         let Context { index, step, input, second, output, .. } = context;
-        let in_head = |value| newest.filter(|_| value == *index);
-        let scratch_len = operator.scratch_words().wrapping_mul(4);
-        let (scratch, rest) = split_at(self.memory, scratch_len);
-        let low_start = self.plan.state_len().wrapping_add(scratch_len);
-        let start = slot_start(output, y);
-        let (low, rest) = split_at(rest, start.saturating_sub(low_start));
-        let (out, high) = split_at(rest, output.row_len());
-        let arena = Around { low, low_start, high, high_start: start.wrapping_add(out.len()) };
+        let in_head = |value| if value == *index { newest } else { NONE };
+        let (scratch, mut rest) = self.memory.split(operator.scratch_words().wrapping_mul(4));
+        let cut = rest.at(slot_start(output, y), output.row_len());
         let geometry = operator.geometry();
         let window = RowWindow {
-            input: Rows::new(&arena, input, in_head(step.input)),
-            second: second.map(|v| Rows::new(&arena, v, in_head(step.second))),
+            input: Rows::new(&cut.around, input, in_head(step.input)),
+            second: second.map(|v| Rows::new(&cut.around, v, in_head(step.second))),
             row: y,
-            first: geometry.first_row(y),
+            first: geometry.first_row(y) as i32,
             dilation: geometry.dilation[0],
         };
         let scratch = bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut []);
-        operator.row(&window, scratch, bytemuck::must_cast_slice_mut(out));
+        operator.row(&window, scratch, bytemuck::must_cast_slice_mut(cut.bytes));
     }
 
     /// Takes the next input row into the sums; true if that completed output row `y`.
     #[inline(never)]
-    fn accumulate(
-        &mut self,
-        context: &Context<'_, '_>,
-        y: u32,
-        operator: &dyn RowOperator,
-        newest: Option<u32>,
-    ) -> bool {
+    fn accumulate(&mut self, context: &Context<'_>, y: u32, operator: &dyn RowOperator, newest: u32) -> bool {
         let Context { index, step, input, output, .. } = context;
         let geometry = operator.geometry();
         let r = self.state.consumed(*index);
         self.state.count_consumed(*index);
-        let tap = i64::from(r).wrapping_sub(geometry.first_row(y));
-        let Ok(tap) = usize::try_from(tap) else { return false };
-        let base = self.plan.state_len();
-        let start = step.scratch as usize;
-        let (low, rest) = split_at(self.memory, start.saturating_sub(base));
-        let (sums, high) = split_at(rest, operator.sums().wrapping_mul(4));
-        let arena = Around { low, low_start: base, high, high_start: start.wrapping_add(sums.len()) };
-        let sums: &mut [i32] = bytemuck::try_cast_slice_mut(sums).unwrap_or(&mut []);
-        if i64::from(r) == geometry.first_row(y).max(0) && (r == 0 || !operator.carries()) {
+        let first = geometry.first_row(y) as i32;
+        let Ok(tap) = usize::try_from((r as i32).wrapping_sub(first)) else { return false };
+        let (start, len) = (step.scratch as usize, operator.sums().wrapping_mul(4));
+        let cut = self.memory.at(start, len);
+        let sums: &mut [i32] = bytemuck::try_cast_slice_mut(cut.bytes).unwrap_or(&mut []);
+        if r as i32 == first.max(0) && (r == 0 || !operator.carries()) {
             sums.fill(0);
         }
-        if let Some(row) = Rows::new(&arena, input, newest.filter(|_| step.input == *index)).get(r.into()) {
+        let newest = if step.input == *index { newest } else { NONE };
+        if let Some(row) = Rows::new(&cut.around, input, newest).get(r as i32) {
             operator.accumulate(tap, row, sums);
         }
         if geometry.last_row(y) != Some(r) {
             return false;
         }
-        let slot = slot_start(output, y);
-        let (low, rest) = split_at(self.memory, slot.saturating_sub(base));
-        let (out, high) = split_at(rest, output.row_len());
-        let arena = Around { low, low_start: base, high, high_start: slot.wrapping_add(out.len()) };
-        let sums = arena.bytes(start, operator.sums().wrapping_mul(4)).unwrap_or(&[]);
-        let sums = bytemuck::try_cast_slice(sums).unwrap_or(&[]);
-        operator.finish(y, sums, bytemuck::must_cast_slice_mut(out));
+        let cut = self.memory.at(slot_start(output, y), output.row_len());
+        let sums = cut.around.bytes(start, len).and_then(|sums| bytemuck::try_cast_slice(sums).ok());
+        operator.finish(y, sums.unwrap_or(&[]), bytemuck::must_cast_slice_mut(cut.bytes));
         true
     }
 
     /// The place where row `r` of a value is written.
     fn slot(&mut self, value: &ValueRecord, r: u32) -> &mut [i8] {
-        let (_, rest) = split_at(self.memory, slot_start(value, r).saturating_sub(self.plan.state_len()));
-        let (slot, _) = split_at(rest, value.row_len());
-        bytemuck::must_cast_slice_mut(slot)
+        bytemuck::must_cast_slice_mut(self.memory.at(slot_start(value, r), value.row_len()).bytes)
     }
 }
 
@@ -368,12 +353,5 @@ fn slot_start(value: &ValueRecord, r: u32) -> usize {
     if value.head != NONE {
         return value.head as usize;
     }
-    let slot = r.checked_rem(value.ring).unwrap_or(0) as usize;
-    (value.offset as usize).wrapping_add(slot.wrapping_mul(value.row_len()))
-}
-
-/// `split_at_mut` that gives all that is there rather than panic.
-fn split_at(bytes: &mut [u8], at: usize) -> (&mut [u8], &mut [u8]) {
-    let at = at.min(bytes.len());
-    bytes.split_at_mut_checked(at).unwrap_or((&mut [], &mut []))
+    value.place(r).unwrap_or(0)
 }

@@ -12,6 +12,12 @@ pub trait Observer {
         let _ = step;
     }
 
+    /// Whether [`Observer::row`] is called for the rows of a value.
+    fn watches(&self, value: u16) -> bool {
+        let _ = value;
+        true
+    }
+
     /// Row `row` of value `value` has been written by `step`.
     fn row(&mut self, step: u16, value: u16, row: u32, elements: &[i8]) {
         let _ = (step, value, row, elements);
@@ -25,9 +31,11 @@ pub(super) struct Sink<F> {
 }
 
 impl<F: FnMut(u32, &[i8])> Observer for Sink<F> {
-    fn row(&mut self, _step: u16, value: u16, row: u32, elements: &[i8]) {
-        if value == self.value {
-            (self.sink)(row, elements);
-        }
+    fn watches(&self, value: u16) -> bool {
+        value == self.value
+    }
+
+    fn row(&mut self, _step: u16, _value: u16, row: u32, elements: &[i8]) {
+        (self.sink)(row, elements);
     }
 }

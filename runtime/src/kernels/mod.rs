@@ -122,7 +122,7 @@ pub struct Runs<'a> {
 
 impl<'a> Runs<'a> {
     /// A run; what is missing behind the last element is left out.
-    fn get(&self, index: usize) -> &'a [i8] {
+    pub(crate) fn get(&self, index: usize) -> &'a [i8] {
         let rest = self.elements.get(index.wrapping_mul(self.pitch)..).unwrap_or(&[]);
         rest.get(..self.len).unwrap_or(rest)
     }
@@ -144,4 +144,13 @@ pub struct Output<'a> {
     pub stride: usize,
     /// Zero point of the output.
     pub zero_point: i32,
+}
+
+#[cfg(not(residua_mve))]
+impl Output<'_> {
+    /// Goes on by some pixels.
+    pub(crate) fn advance(&mut self, pixels: usize) {
+        let elements = core::mem::take(&mut self.elements);
+        self.elements = elements.get_mut(pixels.wrapping_mul(self.stride)..).unwrap_or_default();
+    }
 }

@@ -41,12 +41,12 @@ impl<'p> Affine<'p> {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         context.single()?;
         let constants = PlanError::Constants(context.index);
         let count = geometry.channels_out.checked_mul(2).ok_or(constants)?;
-        let numbers = context.plan.constants_i32(context.step.channel_parameters, count).ok_or(constants)?;
+        let numbers = context.constants.get(context.step.channel_parameters, count).ok_or(constants)?;
         let (offsets, multipliers) = numbers.split_at_checked(geometry.channels_out).ok_or(constants)?;
         let wrong = PlanError::Requantization(context.index);
         if context.step.shift > 30 {

@@ -24,7 +24,7 @@ impl<'p> AveragePool<'p> {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry();
         let mean = Mean::decode(context, &geometry)?;
         Self::new(geometry, mean).ok_or(PlanError::Geometry(context.index))

@@ -22,7 +22,7 @@ pub struct Bilinear {
 }
 
 /// Distance of the neighbour (−1 or 1) and the weights of own pixel and neighbour, in units of `1 / 2f`.
-pub(super) fn weights(place: u32, factor: u32) -> (i64, i32, i32) {
+pub(super) fn weights(place: u32, factor: u32) -> (i32, i32, i32) {
     let offset = (place.wrapping_mul(2).wrapping_add(1) as i32).wrapping_sub(factor as i32);
     let neighbour = offset.wrapping_abs();
     let own = (factor.wrapping_mul(2) as i32).wrapping_sub(neighbour);
@@ -43,9 +43,9 @@ pub(super) fn interpolates(g: &Geometry) -> bool {
 }
 
 /// Column of the neighbour of column `x` in a direction, within the row.
-pub(super) fn beside(g: &Geometry, x: u32, direction: i64) -> usize {
-    let last = i64::from(g.columns_in).wrapping_sub(1);
-    i64::from(x).wrapping_add(direction).clamp(0, last.max(0)) as usize
+pub(super) fn beside(g: &Geometry, x: u32, direction: i32) -> usize {
+    let last = (g.columns_in as i32).wrapping_sub(1);
+    (x as i32).wrapping_add(direction).clamp(0, last.max(0)) as usize
 }
 
 impl Bilinear {
@@ -56,7 +56,7 @@ impl Bilinear {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
         context.single()?;
         let geometry = context.geometry();
         let (zero_point, multiplier) = (context.input.zero_point.into(), context.step.first_parameter);
@@ -112,7 +112,8 @@ impl RowOperator for Bilinear {
                 for (x, column_weight) in [(0, columns.1), (columns.0, columns.2)] {
                     let [own_y, own_x] = own;
                     let [last_y, last_x] = last;
-                    let (y, x) = (own_y.wrapping_add(y).clamp(0, last_y), own_x.wrapping_add(x).clamp(0, last_x));
+                    let y = own_y.wrapping_add(y.into()).clamp(0, last_y);
+                    let x = own_x.wrapping_add(x.into()).clamp(0, last_x) as i32;
                     let value = i64::from(g.element(input, y, x, c).unwrap_or(0)).wrapping_sub(self.zero_point.into());
                     let weight = i64::from(row_weight).wrapping_mul(column_weight.into());
                     sum = sum.wrapping_add(value.wrapping_mul(weight));

@@ -23,7 +23,7 @@ impl Channels {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
         context.single()?;
         let number = |value: &ValueRecord| (value.element, value.zero_point);
         fits(number(context.input) == number(context.output), context.index)?;

@@ -44,7 +44,7 @@ impl Concat {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
         let geometry = context.geometry();
         let second = context.second.ok_or(PlanError::Geometry(context.index))?;
         let channels = usize::from(second.channels).checked_add(geometry.channels_in);

@@ -1,7 +1,7 @@
 //! Convolution: any kernel, stride, dilation, groups and padding.
 
 use super::epilogue::Epilogue;
-use super::geometry::Geometry;
+use super::geometry::{Geometry, fits};
 use super::padding::Padding;
 use super::rows::RowWindow;
 use super::windows::Windows;
@@ -19,7 +19,7 @@ pub struct Convolution<'p> {
     inputs: usize,
     outputs: usize,
     words: &'p [u32],
-    words_per_group: usize,
+    groups: usize,
     epilogue: Epilogue,
     padding: Padding<'p>,
 }
@@ -27,16 +27,24 @@ pub struct Convolution<'p> {
 impl<'p> Convolution<'p> {
     /// Number of packed words of a convolution of `groups` groups; `None` where the channels are no multiple.
     pub fn words(geometry: &Geometry, groups: usize) -> Option<usize> {
+        let (_, _, words) = Self::shape(geometry, groups)?;
+        Some(words)
+    }
+
+    /// Inputs and outputs of a group, and packed words of all.
+    fn shape(geometry: &Geometry, groups: usize) -> Option<(usize, usize, usize)> {
         let inputs = geometry.channels_in.checked_div(groups)?;
         let outputs = geometry.channels_out.checked_div(groups)?;
-        let whole = inputs.checked_mul(groups)? == geometry.channels_in
-            && outputs.checked_mul(groups)? == geometry.channels_out;
+        let whole = inputs.wrapping_mul(groups) == geometry.channels_in
+            && outputs.wrapping_mul(groups) == geometry.channels_out
+            && inputs > 0
+            && outputs > 0;
         let fan_in = Windows { geometry, first: 0, inputs }.fan_in()?;
-        if whole { Matrix::len(fan_in, outputs)?.checked_mul(groups) } else { None }
+        let words = Matrix::len(fan_in, outputs)?.checked_mul(groups)?;
+        whole.then_some((inputs, outputs, words))
     }
 
     /// A convolution of `groups` groups over the geometry's shapes; `None` where sizes do not match.
-    #[inline(always)]
     pub fn new(
         geometry: Geometry,
         groups: usize,
@@ -44,30 +52,31 @@ impl<'p> Convolution<'p> {
         epilogue: Epilogue,
         padding: Padding<'p>,
     ) -> Option<Self> {
-        let sound = Self::words(&geometry, groups)? == words.len() && epilogue.is_high_word();
-        let inputs = geometry.channels_in.checked_div(groups)?;
-        let outputs = geometry.channels_out.checked_div(groups)?;
-        let words_per_group = words.len().checked_div(groups)?;
-        let whole = inputs > 0 && outputs > 0;
-        (sound && whole).then_some(Self { geometry, inputs, outputs, words, words_per_group, epilogue, padding })
+        let (inputs, outputs, len) = Self::shape(&geometry, groups)?;
+        let sound = words.len() == len && epilogue.is_high_word();
+        sound.then_some(Self { geometry, inputs, outputs, words, groups, epilogue, padding })
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry();
+        context.linked()?;
         let groups = usize::from(context.step.groups);
-        let words = context.packed(Self::words(&geometry, groups))?;
-        Self::new(geometry, groups, words, Epilogue::decode(context)?, Padding::decode(context)?)
-            .ok_or(PlanError::Geometry(context.index))
+        let (inputs, outputs, len) = Self::shape(&geometry, groups).ok_or(PlanError::Constants(context.index))?;
+        let words = context.packed(Some(len))?;
+        let (epilogue, padding) = (Epilogue::decode(context)?, Padding::decode(context)?);
+        fits(epilogue.is_high_word(), context.index)?;
+        Ok(Self { geometry, inputs, outputs, words, groups, epilogue, padding })
     }
 
-    /// Windows and matrix of each group.
-    fn groups(&self) -> impl Iterator<Item = (Windows<'_>, Matrix<'p>)> {
-        let firsts = (0..self.geometry.channels_in).step_by(self.inputs.max(1));
-        firsts.zip(self.words.chunks_exact(self.words_per_group.max(1))).filter_map(|(first, words)| {
-            let windows = Windows { geometry: &self.geometry, first, inputs: self.inputs };
-            Some((windows, Matrix::new(words, windows.fan_in()?, self.outputs)?))
-        })
+    /// Windows and matrix of a group; `None` past the last.
+    #[inline(never)]
+    fn group(&self, group: usize) -> Option<(Windows<'_>, Matrix<'p>)> {
+        let windows = Windows { geometry: &self.geometry, first: group.wrapping_mul(self.inputs), inputs: self.inputs };
+        let fan_in = windows.fan_in()?;
+        let len = Matrix::len(fan_in, self.outputs)?;
+        let (_, rest) = self.words.split_at_checked(group.wrapping_mul(len))?;
+        Some((windows, Matrix::new(rest.get(..len)?, fan_in, self.outputs)?))
     }
 }
 
@@ -85,12 +94,11 @@ impl RowOperator for Convolution<'_> {
             return;
         }
         let (stride, zero_point) = (self.geometry.channels_out, self.epilogue.zero_point());
-        let mut first = 0usize;
-        for (windows, matrix) in self.groups() {
-            let elements = out.get_mut(first..).unwrap_or(&mut []);
+        for group in 0..self.groups {
+            let Some((windows, matrix)) = &self.group(group) else { continue };
+            let elements = out.get_mut(group.wrapping_mul(self.outputs)..).unwrap_or(&mut []);
             let output = Output { elements, stride, zero_point };
-            windows.multiply(window, &matrix, &self.padding, scratch, output);
-            first = first.wrapping_add(self.outputs);
+            windows.multiply(window, matrix, &self.padding, scratch, output);
         }
         self.epilogue.finish(window, out);
     }
@@ -103,7 +111,7 @@ impl RowOperator for Convolution<'_> {
         let mut outputs = output.iter_mut().enumerate();
         for y in 0..g.rows_out {
             for x in 0..g.columns_out as usize {
-                for (windows, matrix) in self.groups() {
+                for (windows, matrix) in (0..self.groups).filter_map(|group| self.group(group)) {
                     for o in 0..self.outputs {
                         let mut acc = i64::from(matrix.bias(o));
                         let mut k = 0usize;

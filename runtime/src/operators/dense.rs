@@ -34,7 +34,7 @@ impl<'p> Dense<'p> {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry();
         context.single()?;
         fits(geometry.rows_out == 1, context.index)?;

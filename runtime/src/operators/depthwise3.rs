@@ -42,7 +42,7 @@ impl<'p> Depthwise3<'p> {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry();
         context.unpadded()?;
         let words = context.packed(PackedNines::len(geometry.channels_in))?;
@@ -64,7 +64,7 @@ impl RowOperator for Depthwise3<'_> {
             rows: [0, 1, 2].map(|k| window.tap(k)),
             stride: self.geometry.stride[1] as usize,
             left: self.geometry.pad[1] == 1,
-            right: last >= self.geometry.columns_in.into(),
+            right: last >= self.geometry.columns_in as i32,
         };
         depthwise3(&self.packed, &rows, self.epilogue.zero_point(), out);
         self.epilogue.finish(window, out);

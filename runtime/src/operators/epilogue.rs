@@ -2,7 +2,8 @@
 //! needed at all.
 
 use super::rows::RowWindow;
-use super::sum::Sum;
+#[cfg(feature = "residual")]
+use super::sum::Sum as Residual;
 use super::{Context, geometry::fits};
 use crate::plan::PlanError;
 use crate::plan::format::ValueRecord;
@@ -14,15 +15,35 @@ pub(super) const OPERATORS: [&str; 4] = ["Convolution", "Depthwise", "Depthwise3
 /// Requantization, and the sum with a second input of the output's shape if the step has one.
 ///
 /// With `r` the requantized accumulator, over the whole int8 range and with a zero point of its own, and `b` the element of
-/// the second input in the same place, the output is the [`Sum`] of `r` and `b`: bit for bit that of a convolution and an
+/// the second input in the same place, the output is the [`Sum`](super::Sum) of `r` and `b`: bit for bit that of a convolution and an
 /// [`Add`](super::Add) behind it.
 ///
 /// Another kind of second input is a gate, a single element: where it is zero, nothing is computed and the output is zero.
 #[derive(Clone, Copy, Debug)]
 pub struct Epilogue {
     requantizer: Requantizer,
-    residual: Option<Sum>,
+    residual: Option<Residual>,
     gate: Option<Gate>,
+}
+
+/// No sum where none is linked.
+#[cfg(not(feature = "residual"))]
+#[derive(Clone, Copy, Debug)]
+pub enum Residual {}
+
+#[cfg(not(feature = "residual"))]
+impl Residual {
+    fn new(_zero_points: [i8; 2], _multipliers: [i32; 2], _requantizer: Requantizer) -> Option<Self> {
+        None
+    }
+
+    fn add_to(&self, _row: &mut [i8], _second: &[i8]) {
+        match *self {}
+    }
+
+    fn reference(&self, _a: i8, _b: i8) -> i8 {
+        match *self {}
+    }
 }
 
 /// What closes a gate, and what the output is then.
@@ -40,12 +61,12 @@ impl From<Requantizer> for Epilogue {
 
 impl Epilogue {
     /// An epilogue that adds a second input; `None` where the requantizer has bounds.
-    pub fn with_residual(requantizer: Requantizer, sum: Sum) -> Option<Self> {
+    pub fn with_residual(requantizer: Requantizer, sum: Residual) -> Option<Self> {
         (!requantizer.restricts()).then_some(Self { requantizer, residual: Some(sum), gate: None })
     }
 
     #[inline(never)]
-    pub(super) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
+    pub(super) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
         let Some(second) = context.second else { return Ok(context.requantizer()?.into()) };
         let (step, out, wrong) = (context.step, context.output, PlanError::Requantization(context.index));
         let is_gate = step.residual_shift == 0;
@@ -62,7 +83,7 @@ impl Epilogue {
         let requantizer = Requantizer::new(step.shift, middle.into(), i8::MIN.into(), i8::MAX.into()).ok_or(wrong)?;
         let last = Requantizer::new(step.residual_shift, out.zero_point.into(), step.min.into(), step.max.into());
         let multipliers = [step.first_parameter, step.second_parameter];
-        let sum = last.and_then(|last| Sum::new([middle, second.zero_point as i8], multipliers, last));
+        let sum = last.and_then(|last| Residual::new([middle, second.zero_point as i8], multipliers, last));
         Self::with_residual(requantizer, sum.ok_or(wrong)?).ok_or(wrong)
     }
 
@@ -89,10 +110,10 @@ impl Epilogue {
     /// Turns a row of requantized accumulators into the output row.
     #[inline(never)]
     pub(super) fn finish(&self, window: &RowWindow<'_>, out: &mut [i8]) {
-        let Some(sum) = self.residual.filter(|_| cfg!(feature = "residual")) else {
-            return self.requantizer.restrict(out);
-        };
-        sum.add_to(out, window.second());
+        match &self.residual {
+            Some(sum) => sum.add_to(out, window.second()),
+            None => self.requantizer.restrict(out),
+        }
     }
 
     /// The output element of an accumulator; `second` is the whole second input, `index` the element's place in the output.

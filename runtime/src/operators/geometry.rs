@@ -1,6 +1,5 @@
 //! Shapes and window of a step.
 
-use super::rows::{RowWindow, Rows};
 use crate::plan::PlanError;
 use crate::plan::format::{StepRecord, ValueRecord};
 use core::ops::Range;
@@ -36,8 +35,11 @@ pub struct Geometry {
 }
 
 impl Geometry {
+    /// Most rows or columns that a window spans.
+    pub const MAX_SPAN: u32 = 1 << 30;
+
     /// The geometry of a step.
-    #[inline]
+    #[inline(never)]
     pub fn of(step: &StepRecord, input: &ValueRecord, output: &ValueRecord) -> Self {
         Self {
             rows_in: input.rows,
@@ -54,26 +56,24 @@ impl Geometry {
         }
     }
 
-    /// `None` where a size is zero or the window never touches the padded input.
-    pub(crate) fn check(&self) -> Option<()> {
-        let axis = |axis: usize, size_in: u32, size_out: u32| {
-            let [kernel, stride, dilation, pad] = [
-                *self.kernel.get(axis)? as u32,
-                *self.stride.get(axis)?,
-                *self.dilation.get(axis)?,
-                *self.pad.get(axis)?,
-            ];
-            if kernel == 0 || stride == 0 || dilation == 0 || self.upsampling == 0 {
-                return None;
-            }
-            // The last window starts inside the input (or before it), the first ends inside it or behind.
-            let last = u64::from(step_of(size_out.checked_sub(1)?, self.upsampling));
-            let starts = last.wrapping_mul(stride.into()) < u64::from(size_in).wrapping_add(pad.into());
-            let ends = u64::from(kernel).wrapping_sub(1).wrapping_mul(dilation.into()) >= u64::from(pad);
-            (starts && ends).then_some(())
-        };
-        axis(0, self.rows_in, self.rows_out)?;
-        axis(1, self.columns_in, self.columns_out)
+    /// Whether no size is zero, all windows touch the padded input, and none spans more than [`Geometry::MAX_SPAN`].
+    pub(crate) fn is_sound(&self) -> bool {
+        let [rows, columns] = [(self.rows_in, self.rows_out), (self.columns_in, self.columns_out)];
+        self.upsampling > 0 && self.is_axis_sound(0, rows) && self.is_axis_sound(1, columns)
+    }
+
+    #[inline(never)]
+    fn is_axis_sound(&self, axis: usize, (size_in, size_out): (u32, u32)) -> bool {
+        let of = |sizes: [u32; 2]| sizes.get(axis).copied().unwrap_or(0);
+        let (stride, dilation, pad) = (of(self.stride), of(self.dilation), of(self.pad));
+        let kernel = of(self.kernel.map(|taps| taps as u32));
+        // The last window starts inside the input (or before it), the first ends inside it or behind. Each factor has 16
+        // bits, but for that of `last`.
+        let last = u64::from(step_of(size_out.wrapping_sub(1), self.upsampling));
+        let starts = last.wrapping_mul(stride.into()) < u64::from(size_in.saturating_add(pad));
+        let span = kernel.wrapping_sub(1).wrapping_mul(dilation);
+        let positive = kernel > 0 && stride > 0 && dilation > 0 && size_out > 0;
+        positive && starts && (pad..Self::MAX_SPAN).contains(&span)
     }
 
     /// Elements of an input row.
@@ -100,7 +100,7 @@ impl Geometry {
     pub fn first_row(&self, y: u32) -> i64 {
         let [stride, _] = self.stride;
         let [pad, _] = self.pad;
-        i64::from(step_of(y, self.upsampling)).wrapping_mul(stride.into()).wrapping_sub(pad.into())
+        i64::from(step_of(y, self.upsampling).wrapping_mul(stride)).wrapping_sub(pad.into())
     }
 
     /// Last input row that output row `y` needs, within the input; `None` if the window lies in the padding alone.
@@ -122,15 +122,16 @@ impl Geometry {
 
     /// Input column under tap `k` of output column `x`; negative or past the width in the padding.
     #[inline]
-    pub fn column(&self, x: usize, k: usize) -> i64 {
+    pub fn column(&self, x: usize, k: usize) -> i32 {
         let [_, stride] = self.stride;
         let [_, dilation] = self.dilation;
         let [_, pad] = self.pad;
-        let start = (x as i64).wrapping_mul(stride.into()).wrapping_sub(pad.into());
-        start.wrapping_add((k as i64).wrapping_mul(dilation.into()))
+        let start = (x as u32).wrapping_mul(stride).wrapping_sub(pad);
+        start.wrapping_add((k as u32).wrapping_mul(dilation)) as i32
     }
 
     /// Output columns whose first `taps` taps all lie inside the row.
+    #[inline(never)]
     pub fn columns_inside(&self, taps: usize) -> Range<usize> {
         let ([_, stride], [_, pad], [_, dilation]) = (self.stride, self.pad, self.dilation);
         let (stride, pad) = (stride as usize, pad as usize);
@@ -141,19 +142,13 @@ impl Geometry {
         start..end.min(self.columns_out as usize)
     }
 
-    /// The window of output row `y` over a whole input tensor (and a whole second one).
-    pub fn window<'a>(&self, input: &'a [i8], second: Option<Rows<'a>>, y: u32) -> RowWindow<'a> {
-        let [dilation, _] = self.dilation;
-        RowWindow { input: Rows::whole(input, self.row_in()), second, row: y, first: self.first_row(y), dilation }
-    }
-
     /// Element `[y, x, c]` of a whole input tensor; `None` in the padding.
-    pub fn element(&self, input: &[i8], y: i64, x: i64, c: usize) -> Option<i8> {
+    pub fn element(&self, input: &[i8], y: i64, x: i32, c: usize) -> Option<i8> {
         input.get(self.place(y, x, c)?).copied()
     }
 
     /// Place of element `[y, x, c]` in a whole input tensor; `None` in the padding.
-    pub fn place(&self, y: i64, x: i64, c: usize) -> Option<usize> {
+    pub fn place(&self, y: i64, x: i32, c: usize) -> Option<usize> {
         let y = usize::try_from(y).ok().filter(|&y| y < self.rows_in as usize)?;
         let x = usize::try_from(x).ok().filter(|&x| x < self.columns_in as usize)?;
         let row = y.checked_mul(self.row_in())?;

@@ -42,10 +42,10 @@ impl<'p> LogSoftmax<'p> {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         context.single()?;
-        let table = context.plan.constants_u16(context.step.weights, 256);
+        let table = context.constants.get(context.step.weights, 256);
         let table = table.and_then(|t| t.first_chunk()).ok_or(PlanError::Constants(context.index))?;
         let multipliers = [context.step.first_parameter, context.step.second_parameter];
         Self::new(geometry, table, multipliers, context.requantizer()?).ok_or(PlanError::Requantization(context.index))
@@ -97,7 +97,7 @@ impl RowOperator for LogSoftmax<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operators::testing::{elementwise, int8s, rows_equal_reference};
+    use crate::operators::testing::{Tensor, elementwise, int8s, rows_equal_reference};
     use proptest::prelude::*;
 
     fn table(scale: f64) -> [u16; 256] {
@@ -129,7 +129,7 @@ mod tests {
             let requantizer = Requantizer::new(18, 127, -128, 127).unwrap();
             let mut out = std::vec![0i8; values.len()];
             let operator = LogSoftmax::new(geometry, &table, multipliers, requantizer).unwrap();
-            operator.row(&geometry.window(&values, None, 0), &mut [], &mut out);
+            operator.row(&Tensor::new(&values, values.len()).window(&geometry, None, 0), &mut [], &mut out);
             let sum: f64 = values.iter().map(|&v| (f64::from(v) * scale).exp()).sum();
             for (&out, &value) in out.iter().zip(&values) {
                 let real = f64::from(value) * scale - sum.ln();

@@ -22,7 +22,7 @@ impl MaxOfChannels {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
         context.single()?;
         let number = |value: &ValueRecord| (value.element, value.zero_point);
         fits(number(context.input) == number(context.output), context.index)?;
@@ -60,7 +60,7 @@ impl RowOperator for MaxOfChannels {
             let mut largest = None;
             for c in 0..g.channels_in {
                 if c.checked_rem(g.channels_out) == Some(first) {
-                    largest = largest.max(g.place(y.into(), x as i64, c).and_then(|place| input.get(place)));
+                    largest = largest.max(g.place(y.into(), x as i32, c).and_then(|place| input.get(place)));
                 }
             }
             out.set(index, largest.unwrap_or(0));

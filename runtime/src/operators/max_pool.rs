@@ -19,7 +19,7 @@ impl MaxPool {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
         let geometry = context.geometry();
         context.single()?;
         let same = context.input.scale == context.output.scale && context.input.zero_point == context.output.zero_point;

@@ -30,19 +30,19 @@ impl<'p> Mean<'p> {
 
     /// The mean of a step over windows of the geometry's kernel; the step's first parameter is the number of multipliers.
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>, geometry: &Geometry) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>, geometry: &Geometry) -> Result<Self, PlanError> {
         fits(geometry.channels_in == geometry.channels_out, context.index)?;
         context.single()?;
         let constants = PlanError::Constants(context.index);
         let count = usize::try_from(context.step.first_parameter).map_err(|_| constants)?;
-        let multipliers = context.plan.constants_i32(context.step.channel_parameters, count).ok_or(constants)?;
+        let multipliers = context.constants.get(context.step.channel_parameters, count).ok_or(constants)?;
         let taps = geometry.kernel[0].saturating_mul(geometry.kernel[1]);
         Self::new(multipliers, taps, context.input.zero_point.into(), context.requantizer()?)
             .ok_or(PlanError::Requantization(context.index))
     }
 
     /// The output for a sum of `count` elements.
-    #[inline]
+    #[inline(never)]
     pub fn apply(&self, sum: i32, count: usize) -> i8 {
         let multiplier = match self.multipliers {
             [one] => Some(one),
@@ -79,7 +79,8 @@ impl<'p> Mean<'p> {
 /// Input columns under the taps of an output column.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Columns {
-    first: usize,
+    /// The first.
+    pub first: usize,
     step: usize,
     /// How many there are.
     pub count: usize,
@@ -98,9 +99,9 @@ impl Columns {
 }
 
 /// Columns under the taps of output column `x` that lie inside the input.
-#[inline]
+#[inline(never)]
 pub(super) fn columns_inside(g: &Geometry, x: usize) -> Columns {
-    let width = i64::from(g.columns_in);
+    let width = g.columns_in as i32;
     let taps = g.kernel[1];
     let (mut first, mut count) = (g.column(x, 0), taps);
     if first < 0 || g.column(x, taps.wrapping_sub(1)) >= width {
@@ -112,6 +113,7 @@ pub(super) fn columns_inside(g: &Geometry, x: usize) -> Columns {
 }
 
 /// Number of rows of the window of output row `y` that lie inside the input.
+#[inline(never)]
 pub(super) fn rows_inside(g: &Geometry, y: u32) -> usize {
     (0..g.kernel[0]).filter(|&k| (0..i64::from(g.rows_in)).contains(&g.row(y, k))).count()
 }

@@ -24,7 +24,7 @@ impl<'p> MeanPool<'p> {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry();
         let mean = Mean::decode(context, &geometry)?;
         Self::new(geometry, mean).ok_or(PlanError::Geometry(context.index))
@@ -44,7 +44,7 @@ impl RowOperator for MeanPool<'_> {
         let g = &self.geometry;
         for (x, sums) in sums.chunks_exact_mut(g.channels_out.max(1)).enumerate() {
             let columns = columns_inside(g, x);
-            let start = columns.iter().next().unwrap_or(0).wrapping_mul(g.channels_in);
+            let start = columns.first.wrapping_mul(g.channels_in);
             let len = columns.count.wrapping_mul(g.channels_in);
             add_up(sums, row.get(start..start.wrapping_add(len)).unwrap_or(&[]));
         }

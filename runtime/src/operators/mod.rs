@@ -71,7 +71,7 @@ pub use table::Table;
 pub use upsample::{Order, Upsample};
 
 use crate::plan::format::{NONE, StepRecord, ValueRecord};
-use crate::plan::{Plan, PlanError, optional};
+use crate::plan::{Constants, Plan, PlanError, optional};
 use crate::requantize::Requantizer;
 use geometry::Geometry;
 use rows::RowWindow;
@@ -154,7 +154,7 @@ macro_rules! operators {
 
             /// Decodes the operator of a step, checks it, and hands it to `work`.
             pub(crate) fn with(
-                context: &Context<'_, 'p>,
+                context: &Context<'p>,
                 work: &mut dyn FnMut(&dyn RowOperator),
             ) -> Result<(), PlanError> {
                 match context.step.operator {
@@ -278,8 +278,8 @@ pub fn has_epilogue(code: u8) -> bool {
 /// Decodes an operator on a stack frame of its own: that of none of the others is added.
 #[inline(never)]
 fn hand<'p, T: RowOperator>(
-    decode: impl FnOnce(&Context<'_, 'p>) -> Result<T, PlanError>,
-    context: &Context<'_, 'p>,
+    decode: impl FnOnce(&Context<'p>) -> Result<T, PlanError>,
+    context: &Context<'p>,
     work: &mut dyn FnMut(&dyn RowOperator),
 ) -> Result<(), PlanError> {
     match &decode(context) {
@@ -299,30 +299,31 @@ pub(crate) struct Needs {
     /// Bytes of scratch while it computes a row.
     pub scratch_len: usize,
     /// Rows of the input that one output row needs at once.
-    pub window_rows: u64,
+    pub window_rows: u32,
 }
 
 impl Needs {
     /// Those of step `index`, whose operator is checked.
     pub fn of(plan: &Plan<'_>, index: u16) -> Result<Self, PlanError> {
         let context = Context::of(plan, index).ok_or(PlanError::Order(index))?;
-        context.geometry().check().ok_or(PlanError::Geometry(index))?;
-        let mut needs = Self::default();
+        let mut needs = None;
         Operator::with(&context, &mut |operator| {
-            let window = if operator.sums() > 0 { 1 } else { operator.geometry().span() };
-            needs = Self {
-                sums_len: operator.sums().saturating_mul(4),
-                scratch_len: operator.scratch_words().saturating_mul(4),
-                window_rows: window.min(operator.geometry().rows_in.into()),
-            };
+            let geometry = operator.geometry();
+            let (sums, scratch) = (operator.sums(), operator.scratch_words());
+            let window = if sums > 0 { 1 } else { geometry.span() as u32 };
+            needs = geometry.is_sound().then_some(Self {
+                sums_len: sums.saturating_mul(4),
+                scratch_len: scratch.saturating_mul(4),
+                window_rows: window.min(geometry.rows_in),
+            });
         })?;
-        Ok(needs)
+        needs.ok_or(PlanError::Geometry(index))
     }
 }
 
 /// What an operator is decoded from.
-pub(crate) struct Context<'c, 'p> {
-    pub plan: &'c Plan<'p>,
+pub(crate) struct Context<'p> {
+    pub constants: Constants<'p>,
     pub index: u16,
     pub step: &'p StepRecord,
     pub input: &'p ValueRecord,
@@ -330,19 +331,19 @@ pub(crate) struct Context<'c, 'p> {
     pub output: &'p ValueRecord,
 }
 
-impl<'c, 'p> Context<'c, 'p> {
+impl<'p> Context<'p> {
     /// The context of a step, or `None` where there is no such step or value.
-    pub fn of(plan: &'c Plan<'p>, index: u16) -> Option<Self> {
+    pub fn of(plan: &Plan<'p>, index: u16) -> Option<Self> {
         let step = plan.step_in_place(index)?;
         let second = match optional(step.second) {
             Some(second) => Some(plan.value_in_place(second)?),
             None => None,
         };
         let (input, output) = (plan.value_in_place(step.input)?, plan.value_in_place(step.output)?);
-        Some(Self { plan, index, step, input, second, output })
+        Some(Self { constants: plan.constants(), index, step, input, second, output })
     }
 
-    /// The step's geometry; [`Needs::of`] checks it.
+    /// The step's geometry, not checked.
     fn geometry(&self) -> Geometry {
         Geometry::of(self.step, self.input, self.output)
     }
@@ -354,6 +355,12 @@ impl<'c, 'p> Context<'c, 'p> {
         Ok(geometry)
     }
 
+    /// What the step's matrix products need of the crate's features is linked.
+    fn linked(&self) -> Result<(), PlanError> {
+        let linked = cfg!(feature = "columns") || self.output.columns == 1;
+        if linked { Ok(()) } else { Err(PlanError::UnknownOperator(self.index, self.step.operator)) }
+    }
+
     /// The step's requantization to its output.
     fn requantizer(&self) -> Result<Requantizer, PlanError> {
         let (min, max) = (self.step.min.into(), self.step.max.into());
@@ -363,12 +370,12 @@ impl<'c, 'p> Context<'c, 'p> {
 
     /// The step's first `len` weights.
     fn weights(&self, len: usize) -> Result<&'p [i8], PlanError> {
-        self.plan.constants_i8(self.step.weights, len).ok_or(PlanError::Constants(self.index))
+        self.constants.get(self.step.weights, len).ok_or(PlanError::Constants(self.index))
     }
 
     /// The step's packed words.
     fn packed(&self, len: Option<usize>) -> Result<&'p [u32], PlanError> {
-        len.and_then(|len| self.plan.constants_u32(self.step.weights, len)).ok_or(PlanError::Constants(self.index))
+        len.and_then(|len| self.constants.get(self.step.weights, len)).ok_or(PlanError::Constants(self.index))
     }
 
     /// The step has neither a second input nor a padding pixel.

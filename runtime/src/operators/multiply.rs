@@ -32,7 +32,7 @@ impl Multiply {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         let second = context.second.ok_or(PlanError::Geometry(context.index))?;
         let pairing = Pairing::of(context.input, second).ok_or(PlanError::Geometry(context.index))?;

@@ -13,13 +13,13 @@ pub struct Padding<'p> {
 impl<'p> Padding<'p> {
     /// The padding of a step.
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         let zero_point = context.input.zero_point.into();
         let offset = context.step.padding;
         if offset == crate::plan::format::NONE {
             return Ok(Self { pixel: None, zero_point });
         }
-        let pixel = context.plan.constants_i8(offset, context.input.channels.into());
+        let pixel = context.constants.get(offset, context.input.channels.into());
         Ok(Self { pixel: Some(pixel.ok_or(PlanError::Constants(context.index))?), zero_point })
     }
 

@@ -2,7 +2,6 @@
 
 use super::epilogue::Epilogue;
 use super::geometry::{Geometry, fits};
-use super::padding::Padding;
 use super::rows::RowWindow;
 use super::windows::Windows;
 use super::{Context, RowOperator};
@@ -30,8 +29,9 @@ impl<'p> Pointwise<'p> {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry();
+        context.linked()?;
         context.unpadded()?;
         fits(geometry.span() == 1, context.index)?;
         let words = context.packed(Matrix::len(geometry.channels_in, geometry.channels_out))?;
@@ -58,7 +58,7 @@ impl RowOperator for Pointwise<'_> {
         }
         let output =
             Output { elements: out, stride: self.geometry.channels_out, zero_point: self.epilogue.zero_point() };
-        self.windows().multiply(window, &self.matrix, &Padding::uniform(0), scratch, output);
+        self.windows().multiply_pixels(window, &self.matrix, scratch, output);
         self.epilogue.finish(window, out);
     }
 

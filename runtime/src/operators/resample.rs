@@ -50,7 +50,7 @@ impl<'p> Resample<'p> {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         context.single()?;
         let number = |value: &ValueRecord| (value.element, value.zero_point);
         fits(number(context.input) == number(context.output), context.index)?;
@@ -74,8 +74,8 @@ impl RowOperator for Resample<'_> {
             return out.fill(self.zero_point);
         }
         let (y, row_share) = split(place);
-        let above = window.input.get(y.into()).unwrap_or(&[]);
-        let below = if row_share == 0 { above } else { window.input.get(i64::from(y).wrapping_add(1)).unwrap_or(&[]) };
+        let above = window.input.get(y as i32).unwrap_or(&[]);
+        let below = if row_share == 0 { above } else { window.input.get((y as i32).wrapping_add(1)).unwrap_or(&[]) };
         let len = channels.wrapping_mul(self.element.size());
         for (out, &place) in out.chunks_exact_mut(len.max(1)).zip(self.columns) {
             if place == PADDING {
@@ -133,7 +133,7 @@ impl RowOperator for Resample<'_> {
             let mut sum = 1i64 << 23;
             for (dy, row_weight) in [(0, UNIT.wrapping_sub(row_share)), (1, row_share)] {
                 for (dx, column_weight) in [(0, UNIT.wrapping_sub(column_share)), (1, column_share)] {
-                    let place = g.place(i64::from(y).wrapping_add(dy), i64::from(x).wrapping_add(dx), c);
+                    let place = g.place(i64::from(y).wrapping_add(dy), (x as i32).wrapping_add(dx), c);
                     let value = i64::from(place.and_then(|place| input.get(place)).unwrap_or(0));
                     let weight = i64::from(row_weight).wrapping_mul(column_weight.into());
                     sum = sum.wrapping_add(value.wrapping_mul(weight));
@@ -147,7 +147,7 @@ impl RowOperator for Resample<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operators::testing::{elementwise, int8s, typed_rows_equal_reference};
+    use crate::operators::testing::{Tensor, elementwise, int8s, typed_rows_equal_reference};
     use proptest::prelude::*;
     use std::vec::Vec;
 
@@ -195,7 +195,9 @@ mod tests {
         let operator = Resample::new(shapes, &places, Element::Int8, 0).unwrap();
         for value in [-128i8, 127] {
             let mut out = [0];
-            operator.row(&shapes.window(&[value; 4], None, 0), &mut [], &mut out);
+            let values = [value; 4];
+            let row_len = values.len() / 2;
+            operator.row(&Tensor::new(&values, row_len).window(&shapes, None, 0), &mut [], &mut out);
             assert_eq!(out, [value]);
         }
     }

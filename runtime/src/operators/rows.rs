@@ -25,39 +25,28 @@ impl<'a> Around<'a> {
 /// The rows of one value, some of them held in a ring buffer inside the arena, the newest perhaps in its head.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a> {
-    slots: &'a [u8],
-    head: &'a [u8],
-    row_len: usize,
-    ring: u32,
-    rows: u32,
-    newest: Option<u32>,
+    arena: &'a Around<'a>,
+    value: &'a ValueRecord,
+    /// The row that lies in the head, or [`NONE`](crate::plan::format::NONE).
+    newest: u32,
 }
 
 impl<'a> Rows<'a> {
-    /// The rows of `value`, whose buffers the step does not write; `newest` is the row that lies in its head.
-    pub(crate) fn new(arena: &Around<'a>, value: &ValueRecord, newest: Option<u32>) -> Self {
-        let (row_len, ring) = (value.row_len(), value.ring);
-        let slots = arena.bytes(value.offset as usize, row_len.wrapping_mul(ring as usize)).unwrap_or(&[]);
-        let head = newest.and_then(|_| arena.bytes(value.head as usize, row_len)).unwrap_or(&[]);
-        Self { slots, head, row_len, ring, rows: value.rows, newest }
-    }
-
-    /// A whole tensor: row `r` is the `r`-th run of `row_len` bytes.
-    pub fn whole(tensor: &'a [i8], row_len: usize) -> Self {
-        let rows = tensor.len().checked_div(row_len).unwrap_or(0) as u32;
-        Self { slots: bytemuck::must_cast_slice(tensor), head: &[], row_len, ring: rows, rows, newest: None }
+    /// The rows of `value`, whose buffers the step does not write; `newest` is the row that lies in its head,
+    /// or [`NONE`](crate::plan::format::NONE).
+    #[inline]
+    pub(crate) fn new(arena: &'a Around<'a>, value: &'a ValueRecord, newest: u32) -> Self {
+        Self { arena, value, newest }
     }
 
     /// Row `r`, or `None` where it lies outside the tensor, that is, in the padding.
-    #[inline]
-    pub fn get(&self, r: i64) -> Option<&'a [i8]> {
-        let r = u32::try_from(r).ok().filter(|&r| r < self.rows)?;
-        let (bytes, slot) = match self.newest {
-            Some(newest) if newest == r => (self.head, 0),
-            _ => (self.slots, r.checked_rem(self.ring)? as usize),
-        };
-        let (_, rest) = bytes.split_at_checked(slot.wrapping_mul(self.row_len))?;
-        rest.get(..self.row_len).map(bytemuck::must_cast_slice)
+    #[inline(never)]
+    pub fn get(&self, r: i32) -> Option<&'a [i8]> {
+        // Rows above the first are behind the last, as unsigned numbers.
+        let r = Some(r as u32).filter(|&r| r < self.value.rows)?;
+        let len = self.value.row_len();
+        let offset = if r == self.newest { self.value.head as usize } else { self.value.place(r)? };
+        self.arena.bytes(offset, len).map(bytemuck::must_cast_slice)
     }
 }
 
@@ -71,7 +60,7 @@ pub struct RowWindow<'a> {
     /// Index of the output row.
     pub row: u32,
     /// Input row of the first tap; negative in the top padding.
-    pub first: i64,
+    pub first: i32,
     /// Rows between taps.
     pub dilation: u32,
 }
@@ -80,13 +69,13 @@ impl<'a> RowWindow<'a> {
     /// Input row under a tap of the kernel; `None` in the padding.
     #[inline]
     pub fn tap(&self, tap: usize) -> Option<&'a [i8]> {
-        self.input.get(self.first.wrapping_add((tap as i64).wrapping_mul(self.dilation.into())))
+        self.input.get(self.first.wrapping_add((tap as u32).wrapping_mul(self.dilation) as i32))
     }
 
     /// Row of the second input with the output row's index, or its only row; empty where there is none.
     #[inline]
     pub fn second(&self) -> &'a [i8] {
-        self.second.and_then(|s| s.get(self.row.min(s.rows.saturating_sub(1)).into())).unwrap_or(&[])
+        self.second.and_then(|s| s.get(self.row.min(s.value.rows.saturating_sub(1)) as i32)).unwrap_or(&[])
     }
 }
 
@@ -100,7 +89,7 @@ mod tests {
         let value = ValueRecord { rows: 9, columns: 1, channels: 2, offset: 4, ring: 3, head: 2, ..Default::default() };
         // The arena is lent from byte 2; the head lies below what is written, the ring above.
         let arena = Around { low: &bytes[2..4], low_start: 2, high: &bytes[4..], high_start: 4 };
-        let rows = Rows::new(&arena, &value, Some(4));
+        let rows = Rows::new(&arena, &value, 4);
         assert_eq!(rows.get(0), Some(&[4i8, 5][..]));
         assert_eq!(rows.get(5), Some(&[8i8, 9][..]));
         assert_eq!(rows.get(6), Some(&[4i8, 5][..]));

@@ -28,11 +28,11 @@ impl<'p> Softmax<'p> {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         context.single()?;
         fits(context.output.zero_point == -128, context.index)?;
-        let table = context.plan.constants_u16(context.step.weights, 256);
+        let table = context.constants.get(context.step.weights, 256);
         let table = table.and_then(|t| t.first_chunk()).ok_or(PlanError::Constants(context.index))?;
         Self::new(geometry, table).ok_or(PlanError::Geometry(context.index))
     }
@@ -81,7 +81,7 @@ impl RowOperator for Softmax<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operators::testing::{elementwise, int8s, rows_equal_reference};
+    use crate::operators::testing::{Tensor, elementwise, int8s, rows_equal_reference};
     use proptest::prelude::*;
 
     fn table(scale: f64) -> [u16; 256] {
@@ -103,7 +103,7 @@ mod tests {
                 channels_out: values.len(), kernel: [1, 1], stride: [1, 1], upsampling: 1, dilation: [1, 1], pad: [0, 0],
             };
             let mut out = std::vec![0i8; values.len()];
-            Softmax::new(geometry, &table).unwrap().row(&geometry.window(&values, None, 0), &mut [], &mut out);
+            Softmax::new(geometry, &table).unwrap().row(&Tensor::new(&values, values.len()).window(&geometry, None, 0), &mut [], &mut out);
             let exp = |v: i8| (f64::from(v) * scale).exp();
             let sum: f64 = values.iter().map(|&v| exp(v)).sum();
             for (&out, &value) in out.iter().zip(&values) {

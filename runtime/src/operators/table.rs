@@ -23,7 +23,7 @@ impl<'p> Table<'p> {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         let geometry = context.elementwise()?;
         context.single()?;
         let table = context.weights(256)?.first_chunk().ok_or(PlanError::Constants(context.index))?;

@@ -2,9 +2,10 @@
 
 use super::RowOperator;
 use super::geometry::Geometry;
-use super::rows::{RowWindow, Rows};
+use super::rows::{Around, RowWindow, Rows};
 use crate::kernels::packed::{PackedMatrix, pack};
 use crate::plan::Element;
+use crate::plan::format::{NONE, ValueRecord};
 use crate::requantize::{HIGH_WORD_SHIFT, Requantizer};
 use proptest::prelude::*;
 use std::ops::RangeInclusive;
@@ -111,6 +112,31 @@ pub fn mean_numbers(taps: usize, include_pad: bool) -> (Vec<i32>, Requantizer) {
     (multipliers, Requantizer::new(30, -3, -128, 127).unwrap())
 }
 
+/// A whole tensor as the rows of a value.
+pub struct Tensor<'a> {
+    arena: Around<'a>,
+    value: ValueRecord,
+}
+
+impl<'a> Tensor<'a> {
+    /// Rows of `row_len` bytes one behind the other.
+    pub fn new(bytes: &'a [i8], row_len: usize) -> Self {
+        let channels = (1..).find(|c| row_len.is_multiple_of(*c) && row_len / c <= u16::MAX.into()).unwrap();
+        let rows = (bytes.len() / row_len) as u32;
+        let (columns, channels) = ((row_len / channels) as u16, channels as u16);
+        let value = ValueRecord { rows, ring: rows, columns, channels, ..Default::default() };
+        let arena = Around { low: &[], low_start: 0, high: bytemuck::must_cast_slice(bytes), high_start: 0 };
+        Self { arena, value }
+    }
+
+    /// The window of output row `y`, and of a second input.
+    pub fn window<'w>(&'w self, g: &Geometry, second: Option<&'w Tensor<'w>>, y: u32) -> RowWindow<'w> {
+        let rows = |tensor: &'w Tensor<'w>| Rows::new(&tensor.arena, &tensor.value, NONE);
+        let first = g.first_row(y) as i32;
+        RowWindow { input: rows(self), second: second.map(rows), row: y, first, dilation: g.dilation[0] }
+    }
+}
+
 /// Runs an operator row by row, as the engine drives it, and compares with its reference.
 pub fn rows_equal_reference(
     operator: &impl RowOperator,
@@ -142,8 +168,9 @@ pub fn typed_rows_equal_reference(
     let mut expected = std::vec![0i8; g.rows_out as usize * row_out];
     let mut out = expected.clone();
     operator.reference(&input, second.map_or(&[], |(s, _)| s), &mut expected);
-    let second = second.map(|(s, len)| Rows::whole(s, len));
-    let window = |y| RowWindow { input: Rows::whole(&input, row_in), ..g.window(&[], second, y) };
+    let input = Tensor::new(&input, row_in);
+    let second = second.map(|(s, len)| Tensor::new(s, len));
+    let window = |y| input.window(g, second.as_ref(), y);
     // Of any content: a kernel that relies on zeros fails.
     let mut scratch: Vec<u32> = (0..operator.scratch_words() as u32).map(|i| i.wrapping_mul(0x9E37_79B9)).collect();
     let mut sums = std::vec![0i32; operator.sums()];

@@ -53,7 +53,7 @@ impl Upsample {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
         context.single()?;
         let order = Order::of(context.step.first_parameter);
         let number = |value: &ValueRecord| (value.element, value.zero_point);
@@ -108,7 +108,7 @@ impl RowOperator for Upsample {
             let split = |v: usize| (v.checked_div(factor).unwrap_or(0), v.checked_rem(factor).unwrap_or(0));
             let ((y, dy), (x, dx)) = (split(y as usize), split(x));
             let (first, distance) = self.channels(dy.wrapping_mul(factor).wrapping_add(dx));
-            let place = g.place(y as i64, x as i64, first.wrapping_add(c.wrapping_mul(distance)));
+            let place = g.place(y as i64, x as i32, first.wrapping_add(c.wrapping_mul(distance)));
             out.set(index, place.and_then(|place| input.get(place)).unwrap_or(0));
         }
     }

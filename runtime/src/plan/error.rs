@@ -11,8 +11,9 @@ pub enum PlanError {
     NotAPlan,
     /// The plan is of another version of the format; recompile it.
     Version(u16),
-    /// The plan's weights are in a [packing](crate::kernels::Packing) that this core's kernels do not read.
-    Packing(u32),
+    /// The plan's weights are in a [packing](crate::kernels::Packing) that this core's kernels do not read; of the number, the
+    /// lower half.
+    Packing(u16),
     /// The bytes do not start at a multiple of 16.
     Misaligned,
     /// A checksum does not match: the plan is damaged.
@@ -90,3 +91,6 @@ impl core::fmt::Display for PlanError {
 }
 
 impl core::error::Error for PlanError {}
+
+// Results fit into a register.
+const _: () = assert!(size_of::<PlanError>() == 4);

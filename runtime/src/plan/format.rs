@@ -101,6 +101,8 @@ compile_error!("plans are little-endian and read in place");
 
 records! {
     /// The first bytes of a plan.
+    #[derive(bytemuck::Pod, bytemuck::Zeroable)]
+    #[repr(C)]
     HeaderRecord {
         /// [`MAGIC`].
         magic: u32,
@@ -165,7 +167,7 @@ records! {
     #[derive(bytemuck::Pod, bytemuck::Zeroable)]
     #[repr(C)]
     ValueRecord {
-        /// Number of rows along the stream axis.
+        /// Number of rows along the stream axis, at most 2^31.
         rows: u32,
         /// Width.
         columns: u16,
@@ -290,6 +292,13 @@ impl ValueRecord {
     pub fn row_len(&self) -> usize {
         // Code 0 stands for one byte, code 1 for two.
         usize::from(self.columns).wrapping_mul(self.channels.into()).wrapping_shl(self.element.into())
+    }
+
+    /// Arena offset of row `r` in the ring; `None` where there is no ring.
+    #[inline]
+    pub fn place(&self, r: u32) -> Option<usize> {
+        let slot = r.checked_rem(self.ring)? as usize;
+        Some((self.offset as usize).wrapping_add(slot.wrapping_mul(self.row_len())))
     }
 }
 

@@ -3,18 +3,22 @@
 use super::format::{
     ALIGNMENT, GoldenRecord, HeaderRecord, MAGIC, NONE, NONE_16, STRUCTURE_START, StepRecord, VERSION, ValueRecord,
 };
-use super::{Checksum, Element, Plan, PlanError, map_record, optional, state_len};
+use super::text::is_utf8;
+use super::{Checksum, Constants, Element, Plan, PlanError, map_record, state_len};
 #[cfg(feature = "front-end")]
 use crate::frontend::FrontEnd;
 use crate::operators::{Needs, Operator};
 use core::ops::RangeInclusive;
 
-/// Longest row in bytes; keeps all products within a row and its window within 32 bits. Rows themselves may be any number.
+/// Most rows, so that a window behind the last row and one above the first are told apart in 32 bits.
+const MAX_ROWS: u32 = 1 << 31;
+/// Longest row in bytes; keeps all products within a row and its window within 32 bits.
 const MAX_ROW: usize = 1 << 24;
 
 #[inline(never)]
 pub(super) fn load(bytes: &[u8]) -> Result<Plan<'_>, PlanError> {
-    let header = HeaderRecord::read(bytes).ok_or(PlanError::Truncated)?;
+    let (header, _) = bytes.split_at_checked(HeaderRecord::LEN).ok_or(PlanError::Truncated)?;
+    let header: &HeaderRecord = bytemuck::try_from_bytes(header).map_err(|_| PlanError::Misaligned)?;
     if header.magic != MAGIC {
         return Err(PlanError::NotAPlan);
     }
@@ -22,7 +26,7 @@ pub(super) fn load(bytes: &[u8]) -> Result<Plan<'_>, PlanError> {
         return Err(PlanError::Version(header.version));
     }
     if header.packing != crate::kernels::PACKING as u32 {
-        return Err(PlanError::Packing(header.packing));
+        return Err(PlanError::Packing(header.packing as u16));
     }
     if !bytes.as_ptr().addr().is_multiple_of(ALIGNMENT) {
         return Err(PlanError::Misaligned);
@@ -33,7 +37,7 @@ pub(super) fn load(bytes: &[u8]) -> Result<Plan<'_>, PlanError> {
         return Err(PlanError::Checksum);
     }
     let constants = bytes.get(header.constants as usize..).ok_or(PlanError::Section)?;
-    sections(&header)?;
+    sections(header)?;
     let records = |offset: u32, count: u16, len: usize| {
         let (_, rest) = bytes.split_at_checked(offset as usize)?;
         rest.get(..usize::from(count).checked_mul(len)?)
@@ -42,9 +46,10 @@ pub(super) fn load(bytes: &[u8]) -> Result<Plan<'_>, PlanError> {
     let steps_bytes = records(header.steps, header.step_count, StepRecord::LEN).ok_or(PlanError::Section)?;
     let mut plan = Plan {
         bytes,
+        header,
         values: bytemuck::try_cast_slice(values_bytes).map_err(|_| PlanError::Misaligned)?,
         steps: bytemuck::try_cast_slice(steps_bytes).map_err(|_| PlanError::Misaligned)?,
-        constants,
+        constants: Constants(constants),
         input: 0,
         output: 0,
     };
@@ -61,47 +66,42 @@ pub(super) fn load(bytes: &[u8]) -> Result<Plan<'_>, PlanError> {
 /// Every section lies between header and constants, at an aligned place.
 fn sections(h: &HeaderRecord) -> Result<(), PlanError> {
     let (values, steps) = (u32::from(h.value_count), u32::from(h.step_count));
-    let golden_len = steps.saturating_mul(4).saturating_add(GoldenRecord::LEN as u32);
-    let all = [
-        (h.values, values.saturating_mul(ValueRecord::LEN as u32)),
-        (h.steps, steps.saturating_mul(StepRecord::LEN as u32)),
-        (h.map, h.map_len),
-        (h.golden, golden_len),
-        (h.front_end, h.front_end_len),
-        (h.labels, h.labels_len),
-        (h.names, h.names_len),
-        (h.provenance, h.provenance_len),
-        (h.signature, h.signature_len),
-        (h.constants, 0),
-    ];
-    for (offset, len) in all {
-        let inside = offset as usize >= HeaderRecord::LEN
-            && (offset as usize).is_multiple_of(ALIGNMENT)
-            && offset.checked_add(len).is_some_and(|end| end <= h.constants);
-        if !inside {
-            return Err(PlanError::Section);
-        }
-    }
-    Ok(())
+    let sound = is_inside(h, h.constants, 0)
+        && is_inside(h, h.values, values.wrapping_mul(ValueRecord::LEN as u32))
+        && is_inside(h, h.steps, steps.wrapping_mul(StepRecord::LEN as u32))
+        && is_inside(h, h.map, h.map_len)
+        && is_inside(h, h.golden, steps.wrapping_mul(4).wrapping_add(GoldenRecord::LEN as u32))
+        && is_inside(h, h.front_end, h.front_end_len)
+        && is_inside(h, h.labels, h.labels_len)
+        && is_inside(h, h.names, h.names_len)
+        && is_inside(h, h.provenance, h.provenance_len)
+        && is_inside(h, h.signature, h.signature_len);
+    if sound { Ok(()) } else { Err(PlanError::Section) }
+}
+
+#[inline(never)]
+fn is_inside(h: &HeaderRecord, offset: u32, len: u32) -> bool {
+    offset as usize >= HeaderRecord::LEN
+        && (offset as usize).is_multiple_of(ALIGNMENT)
+        && offset.checked_add(len).is_some_and(|end| end <= h.constants)
 }
 
 fn texts(plan: &Plan<'_>) -> Result<(), PlanError> {
-    let h = &plan.header();
-    for (offset, len) in [(h.labels, h.labels_len), (h.names, h.names_len), (h.provenance, h.provenance_len)] {
-        let bytes = plan.section(offset, len).ok_or(PlanError::Section)?;
-        core::str::from_utf8(bytes).map_err(|_| PlanError::Text)?;
-    }
-    Ok(())
+    let h = plan.header();
+    let sound = |offset, len| plan.section(offset, len).is_some_and(is_utf8);
+    let all = sound(h.labels, h.labels_len) && sound(h.names, h.names_len) && sound(h.provenance, h.provenance_len);
+    if all { Ok(()) } else { Err(PlanError::Text) }
 }
 
 /// Shapes and buffers of all values; finds the ports.
 fn values(plan: &mut Plan<'_>) -> Result<(), PlanError> {
     let (mut input, mut output) = (None, None);
+    let (state_len, arena_len) = (plan.state_len(), plan.arena_len());
     for index in 0..plan.value_count() {
         let v = plan.value_in_place(index).ok_or(PlanError::Section)?;
         // int16 is symmetric.
         let zero_point = v.zero_point == 0 || v.element == 0 && (-128..=127).contains(&v.zero_point);
-        let sound = v.rows > 0
+        let sound = (1..=MAX_ROWS).contains(&v.rows)
             && (1..=MAX_ROW).contains(&v.row_len())
             && v.element <= 1
             && zero_point
@@ -112,8 +112,8 @@ fn values(plan: &mut Plan<'_>) -> Result<(), PlanError> {
         }
         let ring = v.offset.is_multiple_of(4)
             && (u32::from(v.head == NONE)..=v.rows).contains(&v.ring)
-            && buffer(v).is_some_and(|(start, end)| start >= plan.state_len() && end <= plan.arena_len());
-        let head = v.head == NONE || v.head.is_multiple_of(4) && v.head as usize >= plan.state_len();
+            && buffer(v).is_some_and(|(start, end)| start >= state_len && end <= arena_len);
+        let head = v.head == NONE || v.head.is_multiple_of(4) && v.head as usize >= state_len;
         if !(ring && head) {
             return Err(PlanError::Buffer(index));
         }
@@ -148,9 +148,12 @@ fn steps<'p>(plan: &Plan<'p>, map: &mut Map<'p>) -> Result<(), PlanError> {
         if step.output != index.saturating_add(1) || output.first_segment != step.segment {
             return Err(PlanError::Order(index));
         }
-        let mut elements = output.element;
         let needs = Needs::of(plan, index)?;
-        for input in [Some(step.input), optional(step.second)].into_iter().flatten() {
+        let mut elements = output.element;
+        for (input, second) in [(step.input, false), (step.second, true)] {
+            if second && input == NONE_16 {
+                continue;
+            }
             let value = plan.value_in_place(input).filter(|_| input <= index).ok_or(PlanError::Order(index))?;
             elements |= value.element;
             // A value that outlives the segment of its writer is kept whole; within it, the value wakes the step.
@@ -163,7 +166,7 @@ fn steps<'p>(plan: &Plan<'p>, map: &mut Map<'p>) -> Result<(), PlanError> {
                 return Err(PlanError::Segment(index));
             }
             let alone = value.ring > 0 || input == index && value.first_segment == step.segment;
-            let rows = u64::from(value.ring).saturating_add(u64::from(value.head != NONE));
+            let rows = value.ring.saturating_add(u32::from(value.head != NONE));
             let window = if input == step.input { needs.window_rows } else { 1 };
             if !alone || rows < window {
                 return Err(PlanError::Ring(index));
@@ -172,7 +175,9 @@ fn steps<'p>(plan: &Plan<'p>, map: &mut Map<'p>) -> Result<(), PlanError> {
         if elements != 0 && !Operator::takes_int16(step.operator) {
             return Err(PlanError::Element(index));
         }
-        map.transient(plan, index, needs.scratch_len).ok_or(PlanError::Transient(index))?;
+        if !map.is_transient(plan, index, needs.scratch_len) {
+            return Err(PlanError::Transient(index));
+        }
     }
     Ok(())
 }
@@ -181,6 +186,8 @@ fn steps<'p>(plan: &Plan<'p>, map: &mut Map<'p>) -> Result<(), PlanError> {
 struct Map<'p> {
     rest: &'p [u8],
     segment: u16,
+    /// End of the engine's counters.
+    counters_end: usize,
     transient_end: usize,
     listed: u32,
 }
@@ -190,7 +197,7 @@ impl<'p> Map<'p> {
     fn new(plan: &Plan<'p>) -> Result<Self, PlanError> {
         let header = plan.header();
         let rest = plan.section(header.map, header.map_len).ok_or(PlanError::Section)?;
-        let mut map = Self { rest, segment: 0, transient_end: 0, listed: 0 };
+        let mut map = Self { rest, segment: 0, counters_end: plan.state_len(), transient_end: 0, listed: 0 };
         map.read(plan)?;
         Ok(map)
     }
@@ -203,7 +210,7 @@ impl<'p> Map<'p> {
     fn read(&mut self, plan: &Plan<'p>) -> Result<(), PlanError> {
         let overlap = PlanError::Overlap(self.segment);
         let (record, entries, rest) = map_record(self.rest).ok_or(PlanError::Section)?;
-        self.transient_end = plan.state_len().checked_add(record.transient_len as usize).ok_or(overlap)?;
+        self.transient_end = self.counters_end.checked_add(record.transient_len as usize).ok_or(overlap)?;
         let mut end = self.transient_end;
         if end > plan.arena_len() {
             return Err(overlap);
@@ -220,20 +227,20 @@ impl<'p> Map<'p> {
         Ok(())
     }
 
-    /// `Some` if scratch and heads of a step are apart and within the segment's transient bytes.
-    fn transient(&self, plan: &Plan<'_>, step: u16, scratch_len: usize) -> Option<()> {
-        let scratch_end = plan.state_len().checked_add(scratch_len)?;
-        let head = |index: u16| {
+    /// Whether scratch and heads of a step are apart and within the segment's transient bytes.
+    fn is_transient(&self, plan: &Plan<'_>, step: u16, scratch_len: usize) -> bool {
+        let scratch_end = self.counters_end.saturating_add(scratch_len);
+        // None is no bytes at the end.
+        let [a, b] = [step, step.saturating_add(1)].map(|index| {
             let value = plan.value_in_place(index).filter(|v| v.head != NONE && v.first_segment == self.segment);
-            value.map_or(Some((usize::MAX, usize::MAX)), |v| {
+            value.map_or(self.transient_end..self.transient_end, |v| {
                 let start = v.head as usize;
-                Some((start, start.checked_add(v.row_len())?))
+                start..start.saturating_add(v.row_len())
             })
-        };
-        let ((a, a_end), (b, b_end)) = (head(step)?, head(step.saturating_add(1))?);
-        let apart = a >= scratch_end && b >= scratch_end && (a_end <= b || b_end <= a || a == usize::MAX);
-        let inside = |end| end == usize::MAX || end <= self.transient_end;
-        (apart && scratch_end <= self.transient_end && inside(a_end) && inside(b_end)).then_some(())
+        });
+        let apart = a.end <= b.start || b.end <= a.start;
+        let inside = a.end <= self.transient_end && b.end <= self.transient_end;
+        apart && inside && scratch_end <= a.start && scratch_end <= b.start && scratch_end <= self.transient_end
     }
 
     /// Every ring and all sums are listed in each segment in which they are live: none is listed twice, so that it is enough
@@ -280,7 +287,7 @@ fn buffer(v: &ValueRecord) -> Option<(usize, usize)> {
 
 #[cfg(feature = "front-end")]
 fn front_end(plan: &Plan<'_>) -> Result<(), PlanError> {
-    let h = &plan.header();
+    let h = plan.header();
     let section = plan.section(h.front_end, h.front_end_len).ok_or(PlanError::Section)?;
     if section.is_empty() {
         return Ok(());

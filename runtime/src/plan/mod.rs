@@ -1,13 +1,16 @@
 //! The plan: a model compiled to steps over rows, as one byte string that is checked once and read in place.
 
 mod checksum;
+mod constants;
 mod element;
 mod error;
 pub mod format;
 mod golden;
 mod load;
+mod text;
 
 pub use checksum::Checksum;
+pub(crate) use constants::Constants;
 pub use element::{Element, Elements, ElementsMut};
 pub use error::PlanError;
 pub use golden::GoldenInput;
@@ -76,9 +79,10 @@ impl From<ValueRecord> for Tensor {
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'p> {
     bytes: &'p [u8],
+    header: &'p HeaderRecord,
     values: &'p [ValueRecord],
     steps: &'p [StepRecord],
-    constants: &'p [u8],
+    constants: Constants<'p>,
     input: u16,
     output: u16,
 }
@@ -101,7 +105,11 @@ impl<'p> Plan<'p> {
     /// # Errors
     /// [`PlanError::Checksum`] where weights are damaged. A plan with damaged weights is safe to run, but wrong.
     pub fn verify_constants(&self) -> Result<(), PlanError> {
-        if Checksum::of(self.constants) == self.header().constants_checksum { Ok(()) } else { Err(PlanError::Checksum) }
+        if Checksum::of(self.constants.0) == self.header().constants_checksum {
+            Ok(())
+        } else {
+            Err(PlanError::Checksum)
+        }
     }
 
     /// The plan's bytes.
@@ -214,43 +222,18 @@ impl<'p> Plan<'p> {
 
     /// Size of the constants section in bytes.
     pub fn constants_len(&self) -> usize {
-        self.constants.len()
+        self.constants.0.len()
     }
 
     /// Bytes at the arena's start that hold the engine's row counters.
+    #[inline(never)]
     pub fn state_len(&self) -> usize {
         state_len(self.values.len(), self.steps.len())
     }
 
-    /// `len` bytes of constants from `offset`.
-    pub(crate) fn constant_bytes(&self, offset: u32, len: usize) -> Option<&'p [u8]> {
-        let start = offset as usize;
-        self.constants.get(start..start.checked_add(len)?)
-    }
-
-    /// `len` int8 constants from `offset`.
-    pub(crate) fn constants_i8(&self, offset: u32, len: usize) -> Option<&'p [i8]> {
-        self.constant_bytes(offset, len).map(bytemuck::must_cast_slice)
-    }
-
-    /// `len` i32 constants from `offset`, a multiple of 4.
-    pub(crate) fn constants_i32(&self, offset: u32, len: usize) -> Option<&'p [i32]> {
-        bytemuck::try_cast_slice(self.constant_bytes(offset, len.checked_mul(4)?)?).ok()
-    }
-
-    /// `len` i16 constants from `offset`, a multiple of 2.
-    pub(crate) fn constants_i16(&self, offset: u32, len: usize) -> Option<&'p [i16]> {
-        bytemuck::try_cast_slice(self.constant_bytes(offset, len.checked_mul(2)?)?).ok()
-    }
-
-    /// `len` u32 constants from `offset`, a multiple of 4.
-    pub(crate) fn constants_u32(&self, offset: u32, len: usize) -> Option<&'p [u32]> {
-        bytemuck::try_cast_slice(self.constant_bytes(offset, len.checked_mul(4)?)?).ok()
-    }
-
-    /// `len` u16 constants from `offset`, a multiple of 2.
-    pub(crate) fn constants_u16(&self, offset: u32, len: usize) -> Option<&'p [u16]> {
-        bytemuck::try_cast_slice(self.constant_bytes(offset, len.checked_mul(2)?)?).ok()
+    /// The constants.
+    pub(crate) fn constants(&self) -> Constants<'p> {
+        self.constants
     }
 
     /// A value where it stands.
@@ -265,10 +248,11 @@ impl<'p> Plan<'p> {
         self.steps.get(usize::from(index))
     }
 
-    fn header(&self) -> HeaderRecord {
-        HeaderRecord::read(self.bytes).unwrap_or_default()
+    fn header(&self) -> &'p HeaderRecord {
+        self.header
     }
 
+    #[inline(never)]
     fn section(&self, offset: u32, len: u32) -> Option<&'p [u8]> {
         let start = offset as usize;
         self.bytes.get(start..start.checked_add(len as usize)?)

@@ -6,6 +6,8 @@
 #[cfg_attr(feature = "microbit", path = "led_nrf51.rs")]
 #[cfg_attr(not(feature = "microbit"), path = "led_mps.rs")]
 mod led;
+#[cfg(thumb2)]
+mod memory;
 
 // Provides the critical section that the logger takes.
 use cortex_m as _;

@@ -1,7 +1,7 @@
 //! Modes "infer" and "profile": each input in turn, between markers.
 
 use crate::report::Report;
-use crate::{Job, Pool, markers, stack};
+use crate::{Job, Pool, log, markers, stack};
 use residua::engine::{Engine, EngineError};
 use residua_mailbox::{Record, Status};
 
@@ -13,7 +13,7 @@ pub fn run(
 ) -> Result<(), Status> {
     let (arena_len, input_len, output_len) = (job.plan.arena_len(), job.plan.input().len(), job.plan.output().len());
     if input_len.checked_mul(job.input_count as usize) != Some(job.input.len()) || input_len == 0 {
-        defmt::error!("{} inputs of {} bytes expected, {} bytes given", job.input_count, input_len, job.input.len());
+        log::error!("{} inputs of {} bytes expected, {} bytes given", job.input_count, input_len, job.input.len());
         return Err(Status::BadInput);
     }
     pool.check([arena_len, output_len], report)?;
@@ -38,6 +38,6 @@ pub fn run(
 
 /// Tells why the engine does not run.
 pub fn refused(error: EngineError) -> Status {
-    defmt::error!("engine: {}", error);
+    log::error!("engine: {}", error);
     Status::EngineError
 }

@@ -1,7 +1,7 @@
 //! The generic firmware, apart from core and board: runs the plan and the inputs that the host has placed in memory.
 //!
 //! Nothing of a model is compiled in. The crate `residua-mailbox` says how request and answers look; `residua-counter`
-//! counts between the [`markers`]. Logs go out as defmt frames over semihosting. A crate an instruction set
+//! counts between the [`markers`]. The feature `log` sends logs as defmt frames over semihosting. A crate an instruction set
 //! (`targets/cortex-m`, `targets/riscv32`) brings start-up code and boards, and hands a [`Board`] to [`serve`].
 
 #![no_std]
@@ -10,6 +10,7 @@
 mod audio;
 mod board;
 mod infer;
+mod log;
 mod markers;
 mod pool;
 #[cfg(feature = "profile")]
@@ -23,7 +24,6 @@ mod stream;
 
 pub use board::Board;
 
-use defmt_semihosting as _;
 use embedded_hal::digital::OutputPin;
 use pool::Pool;
 use report::Report;
@@ -65,7 +65,7 @@ fn work(board: Board<impl OutputPin>, report: &mut Report) -> Result<(), Status>
     let plan = Plan::load(plan);
     markers::stop();
     let plan = plan.map_err(|error| {
-        defmt::error!("plan refused: {}", error);
+        log::error!("plan refused: {}", error);
         Status::BadPlan
     })?;
 

@@ -52,7 +52,8 @@ impl Pool {
 }
 
 fn round_up(len: usize) -> usize {
-    len.checked_next_multiple_of(ALIGNMENT).unwrap_or(usize::MAX)
+    // No memory reaches to the last bytes of the address space.
+    len.saturating_add(const { ALIGNMENT - 1 }) & !const { ALIGNMENT - 1 }
 }
 
 fn to_u32(len: usize) -> u32 {

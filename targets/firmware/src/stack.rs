@@ -9,13 +9,19 @@ const PAINT: u32 = 0xa5a5_a5a5;
 #[inline(never)]
 pub fn depth(low: usize, work: impl FnOnce()) -> u32 {
     let top = paint(low);
-    work();
+    call(work);
     let untouched = (low..top)
         .step_by(4)
         // SAFETY: the addresses are those that `paint` wrote: aligned, in the stack's reserve.
         .take_while(|&address| unsafe { core::ptr::with_exposed_provenance::<u32>(address).read_volatile() } == PAINT)
         .count();
     top.saturating_sub(low).saturating_sub(untouched.wrapping_mul(4)) as u32
+}
+
+/// Calls `work` on a stack frame of its own, so that it is counted.
+#[inline(never)]
+fn call(work: impl FnOnce()) {
+    work();
 }
 
 /// Fills the words from `low` up to the stack pointer; returns the stack pointer.

@@ -16,11 +16,11 @@ pub struct Parts {
     modes: &'static [&'static str],
 }
 
-/// The runtime's features for second inputs of convolutions.
-const EXTRAS: &[&str] = &["gate", "residual"];
+/// The runtime's features for what convolutions do.
+const EXTRAS: &[&str] = &["columns", "gate", "residual"];
 
-/// The firmware's features for modes.
-const MODES: &[&str] = &["audio", "profile", "self-test", "stream"];
+/// The firmware's features: modes, and the log.
+const MODES: &[&str] = &["audio", "log", "profile", "self-test", "stream"];
 
 impl Parts {
     /// Everything.
@@ -37,12 +37,17 @@ impl Parts {
     pub(crate) fn new(plan: Option<&Plan<'_>>, mode: Mode) -> Self {
         let steps = plan.map(|plan| (0..plan.step_count()).filter_map(|index| plan.step(index)));
         let extras = steps.clone().map_or(EXTRAS.to_vec(), |steps| {
-            let extra = |step: StepRecord| match step.residual_shift {
-                _ if step.second == NONE_16 || !has_epilogue(step.operator) => None,
-                0 => Some("gate"),
-                _ => Some("residual"),
+            let columns = |step: &StepRecord| plan.and_then(|plan| plan.value(step.output)).map(|value| value.columns);
+            let extras = |step: StepRecord| {
+                let wide = columns(&step) != Some(1) && has_epilogue(step.operator);
+                let second = match step.residual_shift {
+                    _ if step.second == NONE_16 || !has_epilogue(step.operator) => None,
+                    0 => Some("gate"),
+                    _ => Some("residual"),
+                };
+                [wide.then_some("columns"), second].into_iter().flatten()
             };
-            steps.filter_map(extra).collect::<BTreeSet<_>>().into_iter().collect()
+            steps.flat_map(extras).collect::<BTreeSet<_>>().into_iter().collect()
         });
         let operators = steps.map(|steps| {
             let mut codes: Vec<u8> = steps.map(|step| step.operator).collect();
@@ -51,7 +56,8 @@ impl Parts {
             codes
         });
         let modes = match mode {
-            Mode::Load | Mode::Infer => &[][..],
+            Mode::Infer => &[][..],
+            Mode::Load => &["log"],
             Mode::Audio => &["audio"],
             Mode::Profile => &["profile"],
             Mode::SelfTest => &["self-test"],
@@ -65,7 +71,7 @@ impl Parts {
         self.modes.contains(&"audio")
     }
 
-    /// Features of the runtime that link the operators and what they do with second inputs.
+    /// Features of the runtime that link the operators and what they do beside the usual.
     pub fn operators(&self) -> Vec<String> {
         let Some(codes) = &self.operators else { return vec!["all-operators".to_owned()] };
         let operators = OPERATORS.iter().filter(|(code, _)| codes.contains(code)).map(|(_, name)| kebab_case(name));
@@ -74,7 +80,7 @@ impl Parts {
 
     /// Features of the firmware's package.
     pub(crate) fn features(&self) -> Vec<String> {
-        let modes = self.modes.iter().map(|mode| format!("residua-firmware/{mode}"));
+        let modes = self.modes.iter().map(|&mode| mode.to_owned());
         modes.chain(self.operators().into_iter().map(|operator| format!("residua/{operator}"))).collect()
     }
 
@@ -132,6 +138,7 @@ mod tests {
         };
         let all = [
             of(None, Mode::Infer),
+            of(None, Mode::Load),
             of(None, Mode::Audio),
             of(None, Mode::Profile),
             of(None, Mode::SelfTest),

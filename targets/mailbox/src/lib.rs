@@ -53,6 +53,7 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// In the order of their codes.
     const ALL: [Self; 6] = [Self::Load, Self::Infer, Self::Profile, Self::SelfTest, Self::Audio, Self::Stream];
 
     fn code(self) -> u32 {
@@ -60,7 +61,7 @@ impl Mode {
     }
 
     fn from_code(code: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|mode| mode.code() == code)
+        Self::ALL.get(code as usize).copied()
     }
 }
 
@@ -106,18 +107,20 @@ impl Request {
 
     /// Reads a request; `None` where magic, version, mode or length are not right.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut words = words(bytes);
-        let mut next = || words.next();
-        if next()? != u32::from_le_bytes(MAGIC) || next()? != VERSION {
+        let (words, _) = bytes.first_chunk::<{ Self::LEN }>()?.as_chunks::<4>();
+        let &[magic, version, mode, plan_offset, plan_len, input_offset, input_len, input_count] = words else {
+            return None;
+        };
+        if magic != MAGIC || u32::from_le_bytes(version) != VERSION {
             return None;
         }
         Some(Self {
-            mode: Mode::from_code(next()?)?,
-            plan_offset: next()?,
-            plan_len: next()?,
-            input_offset: next()?,
-            input_len: next()?,
-            input_count: next()?,
+            mode: Mode::from_code(u32::from_le_bytes(mode))?,
+            plan_offset: u32::from_le_bytes(plan_offset),
+            plan_len: u32::from_le_bytes(plan_len),
+            input_offset: u32::from_le_bytes(input_offset),
+            input_len: u32::from_le_bytes(input_len),
+            input_count: u32::from_le_bytes(input_count),
         })
     }
 }
@@ -146,6 +149,7 @@ pub enum Status {
 }
 
 impl Status {
+    /// In the order of their codes.
     const ALL: [Self; 9] = [
         Self::Done,
         Self::BadRequest,
@@ -165,7 +169,7 @@ impl Status {
 
     /// The status of a number, `None` where it has no meaning.
     pub fn from_code(code: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.code() == code)
+        Self::ALL.get(code as usize).copied()
     }
 }
 
@@ -203,23 +207,20 @@ impl<'a> Record<'a> {
     /// # Errors
     /// The first error of `write`.
     pub fn write<E>(&self, mut write: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-        let mut record = |tag: u32, words: &[u32], bytes: &[u8]| {
-            let len = (words.len() as u32).wrapping_mul(4).wrapping_add(bytes.len() as u32);
-            write(&tag.to_le_bytes())?;
-            write(&len.to_le_bytes())?;
-            for word in words {
-                write(&word.to_le_bytes())?;
-            }
-            write(bytes)
+        let (tag, words, count, bytes): (u32, [u32; 2], u32, &[u8]) = match *self {
+            Self::Memory { needed, available } => (1, [needed, available], 2, &[]),
+            Self::Output(values) => (2, [0; 2], 0, values),
+            Self::Row { index, values } => (3, [index, 0], 1, values),
+            Self::Stack(bytes) => (4, [bytes, 0], 1, &[]),
+            Self::SelfTest(step) => (5, [step, 0], 1, &[]),
+            Self::End(status) => (6, [status.code(), 0], 1, &[]),
         };
-        match *self {
-            Self::Memory { needed, available } => record(1, &[needed, available], &[]),
-            Self::Output(values) => record(2, &[], values),
-            Self::Row { index, values } => record(3, &[index], values),
-            Self::Stack(bytes) => record(4, &[bytes], &[]),
-            Self::SelfTest(step) => record(5, &[step], &[]),
-            Self::End(status) => record(6, &[status.code()], &[]),
+        let len = (bytes.len() as u32).wrapping_add(count << 2);
+        let [first, second] = words;
+        for word in [tag, len, first, second].into_iter().take((count as usize).wrapping_add(2)) {
+            write(&word.to_le_bytes())?;
         }
+        write(bytes)
     }
 
     /// Takes the first record off `report`, which goes on behind it; `None` where the report is at its end, cut off, or

@@ -26,16 +26,29 @@ impl Addition {
 /// Replaces each element of a row by its sum with an element of another.
 pub fn add(addition: &Addition, row: &mut [i8], second: &[i8]) {
     let addition = *addition;
-    for (a, &b) in row.iter_mut().zip(second) {
-        *a = addition.apply(*a, b);
+    let (rows, row) = row.as_chunks_mut::<4>();
+    let (seconds, second) = second.as_chunks::<4>();
+    for (a, b) in rows.iter_mut().zip(seconds) {
+        a.iter_mut().zip(b).for_each(|(a, &b)| *a = addition.apply(*a, b));
     }
+    row.iter_mut().zip(second).for_each(|(a, &b)| *a = addition.apply(*a, b));
 }
 
 /// Adds the values of pixels side by side to the sums of their channels.
-#[inline]
-pub fn add_up(sums: &mut [i32], pixels: &[i8]) {
-    for pixel in pixels.chunks(sums.len().max(1)) {
-        sums.iter_mut().zip(pixel).for_each(|(sum, &value)| *sum = sum.wrapping_add(value.into()));
+#[inline(never)]
+pub fn add_up(sums: &mut [i32], mut pixels: &[i8]) {
+    loop {
+        let len = sums.len().min(pixels.len());
+        let Some(((pixel, rest), sums)) = pixels.split_at_checked(len).zip(sums.get_mut(..len)) else { return };
+        if len == 0 {
+            return;
+        }
+        let ((sums, sums_rest), (values, values_rest)) = (sums.as_chunks_mut::<4>(), pixel.as_chunks::<4>());
+        for (sums, values) in sums.iter_mut().zip(values) {
+            sums.iter_mut().zip(values).for_each(|(sum, &value)| *sum = sum.wrapping_add(value.into()));
+        }
+        sums_rest.iter_mut().zip(values_rest).for_each(|(sum, &value)| *sum = sum.wrapping_add(value.into()));
+        pixels = rest;
     }
 }
 

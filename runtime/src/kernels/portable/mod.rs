@@ -12,4 +12,4 @@ pub use elements::{Addition, add, add_up, clamp, copy};
 #[cfg(target_arch = "x86_64")]
 pub(super) use expand::OFFSET;
 pub use expand::{expand, gather};
-pub use multiply::{accumulate, accumulate_from, multiply, multiply_one, multiply_rest};
+pub use multiply::{accumulate, accumulate_from, multiply, multiply_one};

@@ -79,36 +79,6 @@ fn store<const P: usize>(
     }
 }
 
-/// Multiplies `count` pixels, expanded or not, with the channels from `first` (even) on. Small rather than fast: for those
-/// that are left over from blocks.
-#[inline(never)]
-pub fn multiply_rest(
-    count: usize,
-    matrix: &PackedMatrix<'_>,
-    first: usize,
-    pixels: &[i8],
-    expanded: bool,
-    out: &mut Output<'_>,
-) {
-    let offset = if expanded { 0 } else { OFFSET };
-    for (pair, run) in matrix.runs().enumerate().skip(first >> 1) {
-        for which in 0..2 {
-            let mut at = pair.wrapping_mul(2).wrapping_add(which);
-            for pixel in 0..if at < matrix.channels() { count } else { 0 } {
-                let [init, multiplier] = [run.init, run.multiplier].map(|of| of.get(which).copied().unwrap_or(0));
-                let words = pixels.as_chunks::<4>().0.iter().skip(pixel).step_by(count.max(1));
-                let acc = run.weights.iter().skip(which).step_by(2).zip(words).fold(init, |acc, (&weights, &word)| {
-                    step(acc, weights, bytemuck::must_cast::<_, u32>(word) ^ offset)
-                });
-                if let Some(element) = out.elements.get_mut(at) {
-                    *element = high_word(acc, multiplier, out.zero_point);
-                }
-                at = at.wrapping_add(out.stride);
-            }
-        }
-    }
-}
-
 /// Adds the products of row `index` of a dense layer's input, with 8 fraction bits, to the sums of all channels.
 pub fn accumulate(matrix: &PackedMatrix<'_>, index: usize, row: &[i8], sums: &mut [i32]) {
     accumulate_from(matrix, index.wrapping_mul(row.len().div_ceil(PackedMatrix::GRAIN)), row, sums);

@@ -1,16 +1,16 @@
 //! Activations to the form that they take in a product.
 
 use super::At;
-use crate::kernels::{Runs, portable};
+use crate::kernels::Runs;
 
 /// Writes the fours of each run, with the offset, to every `stride`-th word of `out`, the first run from the first word on,
-/// the second from the second, and so on: as many as fit. Any alignment.
-#[inline(never)]
+/// the second from the second, and so on; nothing where not all of them are there or fit. Any alignment.
+#[inline(always)]
 pub(crate) fn expand(runs: &Runs<'_>, stride: usize, out: &mut [u32]) {
     let fours = runs.len >> 2;
     let last = fours.saturating_sub(1).wrapping_mul(stride).wrapping_add(runs.count);
     if fours == 0 || runs.count == 0 || !runs.complete() || last > out.len() {
-        return portable::expand(runs, stride, out);
+        return;
     }
     let source = runs.elements.as_ptr();
     if runs.count == stride && (2..=3).contains(&stride) {

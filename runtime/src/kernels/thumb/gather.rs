@@ -1,16 +1,16 @@
 //! Copies of runs.
 
 use super::At;
+use crate::kernels::Runs;
 #[cfg(residua_mve)]
 use crate::kernels::mve::copy_runs;
-use crate::kernels::{Runs, portable};
 
-/// Copies each run to `out`, the next one `stride` elements behind the last.
+/// Copies each run to `out`, the next one `stride` elements behind the last; nothing where not all of them are there or fit.
 #[inline]
 pub(crate) fn gather(runs: &Runs<'_>, stride: usize, out: &mut [i8]) {
     let last = runs.count.saturating_sub(1).wrapping_mul(stride).wrapping_add(runs.len);
     if runs.len == 0 || runs.count == 0 || !runs.complete() || last > out.len() {
-        return portable::gather(runs, stride, out);
+        return;
     }
     let mut at = At::of(runs);
     // SAFETY: all runs are inside the elements and, `stride` bytes apart, inside `out`; neither number is 0.

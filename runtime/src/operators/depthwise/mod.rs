@@ -46,7 +46,7 @@ impl<'p> Depthwise<'p> {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry();
         let len = Self::taps(&geometry).and_then(|taps| ChannelTaps::len(taps, geometry.channels_in));
         let words = context.packed(len)?;

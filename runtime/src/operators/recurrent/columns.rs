@@ -34,7 +34,7 @@ impl<'p> RecurrentColumns<'p> {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         Self::new(context.geometry(), Layer::decode(context)?).ok_or(PlanError::Geometry(context.index))
     }
 

@@ -168,14 +168,14 @@ impl<'p> Layer<'p> {
 
     /// The layer of a step.
     #[inline(never)]
-    pub(super) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(super) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         context.single()?;
         let (geometry, step, index) = (context.geometry(), context.step, context.index);
         let form = Form::of(step.first_parameter).ok_or(PlanError::Geometry(index))?;
         let units = geometry.channels_out;
         fits(units <= MAX_UNITS, index)?;
         let wrong = PlanError::Constants(index);
-        let numbers = context.plan.constants_i32(step.channel_parameters, form.numbers(units)).ok_or(wrong)?;
+        let numbers = context.constants.get(step.channel_parameters, form.numbers(units)).ok_or(wrong)?;
         let weights = context.weights(form.cell.gates().wrapping_mul(units).wrapping_mul(units))?;
         let shift = u8::try_from(step.second_parameter).map_err(|_| PlanError::Requantization(index))?;
         let requantizer = context.wide_requantizer()?;

@@ -25,7 +25,7 @@ impl<'p> RecurrentRows<'p> {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         let geometry = context.geometry();
         Self::new(geometry, Layer::decode(context)?).ok_or(PlanError::Geometry(context.index))
     }

@@ -25,7 +25,7 @@ impl WideAdd {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
         let multipliers = [context.step.first_parameter, context.step.second_parameter];
         Self::new(WidePair::decode(context)?, multipliers).ok_or(PlanError::Requantization(context.index))
     }

@@ -21,7 +21,7 @@ impl<'p> From<WideMean<'p>> for WideAveragePool<'p> {
 
 impl<'p> WideAveragePool<'p> {
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         WideMean::decode(context).map(Self::from)
     }
 }

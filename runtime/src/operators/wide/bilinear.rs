@@ -29,7 +29,7 @@ impl WideBilinear {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
         context.single()?;
         let (input, multiplier) = (context.input.into(), context.step.first_parameter);
         Self::new(context.geometry(), input, multiplier, context.wide_requantizer()?)
@@ -93,7 +93,7 @@ impl RowOperator for WideBilinear {
                 for (column, column_weight) in weights(x as i64) {
                     let row = row.clamp(0, i64::from(g.rows_in).wrapping_sub(1));
                     let column = column.clamp(0, i64::from(g.columns_in).wrapping_sub(1));
-                    let value = g.place(row, column, c).and_then(|place| input.get(place)).unwrap_or(0);
+                    let value = g.place(row, column as i32, c).and_then(|place| input.get(place)).unwrap_or(0);
                     let value = i64::from(value).wrapping_sub(self.input.zero_point.into());
                     sum = sum.wrapping_add(value.wrapping_mul(row_weight).wrapping_mul(column_weight));
                 }

@@ -35,7 +35,7 @@ impl WideConcat {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
         let (geometry, inputs) = (context.geometry(), context.wide_pair()?);
         let beside = context.second.filter(|s| (s.rows, s.columns) == (context.input.rows, context.input.columns));
         let channels = beside.and_then(|s| usize::from(s.channels).checked_add(geometry.channels_in));

@@ -70,7 +70,7 @@ impl<'p> WideConvolution<'p> {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         let (geometry, input, step) = (context.geometry(), Input::from(context.input), context.step);
         fits(context.second.is_none(), context.index)?;
         let groups = usize::from(step.groups);
@@ -78,11 +78,11 @@ impl<'p> WideConvolution<'p> {
         let len = Self::weights_len(&geometry, inputs).ok_or(PlanError::Accumulator(context.index))?;
         let wrong = PlanError::Constants(context.index);
         let count = geometry.channels_out.checked_mul(2).ok_or(wrong)?;
-        let numbers = context.plan.constants_i32(step.channel_parameters, count).ok_or(wrong)?;
+        let numbers = context.constants.get(step.channel_parameters, count).ok_or(wrong)?;
         let pixel = geometry.channels_in.checked_mul(input.element.size()).ok_or(wrong)?;
         let padding = match step.padding {
             NONE => None,
-            offset => Some(context.plan.constants_i8(offset, pixel).ok_or(wrong)?),
+            offset => Some(context.constants.get(offset, pixel).ok_or(wrong)?),
         };
         Self::new(geometry, input, groups, context.weights(len)?, numbers, padding, context.wide_requantizer()?)
             .ok_or(PlanError::Geometry(context.index))
@@ -229,8 +229,7 @@ impl RowOperator for WideConvolution<'_> {
 mod tests {
     use super::super::testing::{inputs, requantizers};
     use super::*;
-    use crate::operators::rows::Rows;
-    use crate::operators::testing::{geometries, int8s, typed_rows_equal_reference};
+    use crate::operators::testing::{Tensor, geometries, int8s, typed_rows_equal_reference};
     use proptest::prelude::*;
 
     proptest! {
@@ -281,8 +280,8 @@ mod tests {
         let input: std::vec::Vec<i8> =
             (0..MAX_FAN_IN).flat_map(|_| (-32768i16).to_le_bytes()).map(|b| b as i8).collect();
         let mut out = [0; 2];
-        let window = RowWindow { input: Rows::whole(&input, input.len()), ..geometry(1).window(&[], None, 0) };
-        operator.row(&window, &mut [], &mut out);
+        let input = Tensor::new(&input, input.len());
+        operator.row(&input.window(&geometry(1), None, 0), &mut [], &mut out);
         let product = ((1i128 << 38) - (1 << 31)) * i128::from(MAX_MULTIPLIER);
         assert_eq!(i128::from(i16::from_le_bytes(out.map(|b| b as u8))), (product + (1 << 61)) >> 62);
     }

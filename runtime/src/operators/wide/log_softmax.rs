@@ -42,7 +42,7 @@ impl<'p> WideLogSoftmax<'p> {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         context.single()?;
         let exponentials = Exponentials::decode(context)?;
         let multipliers = [context.step.first_parameter, context.step.second_parameter];

@@ -20,7 +20,7 @@ impl WideMaxPool {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
         context.single()?;
         let number = |value: &crate::plan::format::ValueRecord| (value.element, value.scale, value.zero_point);
         fits(number(context.input) == number(context.output), context.index)?;

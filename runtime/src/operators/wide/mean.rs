@@ -32,13 +32,13 @@ impl<'p> WideMean<'p> {
 
     /// The mean of a step; the step's first parameter is the number of multipliers.
     #[inline(never)]
-    pub(super) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(super) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         context.single()?;
         let geometry = context.geometry();
         fits(geometry.upsampling == 1, context.index)?;
         let constants = PlanError::Constants(context.index);
         let count = usize::try_from(context.step.first_parameter).map_err(|_| constants)?;
-        let multipliers = context.plan.constants_i32(context.step.channel_parameters, count).ok_or(constants)?;
+        let multipliers = context.constants.get(context.step.channel_parameters, count).ok_or(constants)?;
         Self::new(geometry, context.input.into(), multipliers, context.wide_requantizer()?)
             .ok_or(PlanError::Geometry(context.index))
     }

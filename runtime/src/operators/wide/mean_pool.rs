@@ -22,7 +22,7 @@ impl<'p> WideMeanPool<'p> {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         Self::new(WideMean::decode(context)?).ok_or(PlanError::Geometry(context.index))
     }
 }

@@ -53,7 +53,7 @@ impl From<&ValueRecord> for Input {
     }
 }
 
-impl Context<'_, '_> {
+impl Context<'_> {
     /// Both inputs of a step that has two.
     fn wide_pair(&self) -> Result<[Input; 2], PlanError> {
         let second = self.second.ok_or(PlanError::Geometry(self.index))?;

@@ -24,7 +24,7 @@ impl WideMultiply {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
         Self::new(WidePair::decode(context)?, context.step.first_parameter)
             .ok_or(PlanError::Requantization(context.index))
     }

@@ -23,7 +23,7 @@ impl WidePair {
     }
 
     #[inline(never)]
-    pub(super) fn decode(context: &Context<'_, '_>) -> Result<Self, PlanError> {
+    pub(super) fn decode(context: &Context<'_>) -> Result<Self, PlanError> {
         context.unpadded()?;
         let wrong = PlanError::Geometry(context.index);
         let pairing = context.second.and_then(|second| Pairing::of(context.input, second)).ok_or(wrong)?;

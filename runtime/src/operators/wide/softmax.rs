@@ -24,8 +24,8 @@ impl<'p> Exponentials<'p> {
     }
 
     #[inline(never)]
-    pub(super) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
-        let numbers = context.plan.constants_u16(context.step.weights, 514).and_then(|numbers| numbers.split_first());
+    pub(super) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
+        let numbers = context.constants.get(context.step.weights, 514).and_then(|numbers| numbers.split_first());
         let (&step, table) = numbers.ok_or(PlanError::Constants(context.index))?;
         let sound = table.first_chunk().and_then(|table| Self::new(table, u8::try_from(step).ok()?));
         sound.ok_or(PlanError::Constants(context.index))
@@ -76,7 +76,7 @@ impl<'p> WideSoftmax<'p> {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         context.single()?;
         let [input, output] = [context.input, context.output].map(|value| value.element_type());
         let exponentials = Exponentials::decode(context)?;

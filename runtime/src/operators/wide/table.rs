@@ -38,10 +38,10 @@ impl<'p> WideTable<'p> {
     }
 
     #[inline(never)]
-    pub(crate) fn decode(context: &Context<'_, 'p>) -> Result<Self, PlanError> {
+    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
         context.single()?;
         let Input { element, .. } = context.input.into();
-        let table = context.plan.constants_i16(context.step.weights, Self::len(element));
+        let table = context.constants.get(context.step.weights, Self::len(element));
         let table = table.ok_or(PlanError::Constants(context.index))?;
         Self::new(context.elementwise()?, element, table, context.wide_requantizer()?)
             .ok_or(PlanError::Geometry(context.index))

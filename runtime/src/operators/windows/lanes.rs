@@ -1,8 +1,8 @@
 //! Windows of two or three output pixels at a time, expanded for kernels that read lanes.
 
-use super::{Source, Windows};
+use super::{Layout, Source, Windows};
 use crate::kernels::packed::PackedMatrix;
-use crate::kernels::{Output, Runs, expand, multiply, multiply_one};
+use crate::kernels::{Output, Runs, gather, multiply, multiply_one};
 use crate::operators::padding::Padding;
 use crate::operators::rows::RowWindow;
 
@@ -17,10 +17,21 @@ struct Parts {
 #[inline(always)]
 fn taken(columns: usize) -> usize {
     match columns {
+        _ if !cfg!(feature = "columns") => 1,
         0 | 1 => 1,
         2 | 4 => 2,
         _ => 3,
     }
+}
+
+/// Multiplies `runs.count` pixels, each of so many activations as the matrix has steps of four.
+#[inline(never)]
+fn multiply_runs(runs: &Runs<'_>, matrix: &PackedMatrix<'_>, expanded: &mut [u32], out: &mut Output<'_>) {
+    if runs.count == 1 || !cfg!(feature = "columns") {
+        return multiply_one(matrix, runs.get(0), out);
+    }
+    Layout::Expanded { out: expanded, pixels: runs.count }.place(0, 0, runs);
+    multiply(runs.count, matrix, expanded, out);
 }
 
 impl Windows<'_> {
@@ -29,8 +40,11 @@ impl Windows<'_> {
         self.inputs & 3 == 0
     }
 
+    #[inline(never)]
     fn parts(&self) -> Parts {
-        let steps = self.fan_in().unwrap_or(0).div_ceil(4);
+        // A packed matrix of so many steps is in the plan: nothing overflows.
+        let [rows, columns] = self.geometry.kernel;
+        let steps = rows.wrapping_mul(columns).wrapping_mul(self.inputs).div_ceil(4);
         let pixels = taken(self.geometry.columns_out as usize);
         let single = self.geometry.kernel == [1, 1];
         let plain = match (pixels, self.in_fours()) {
@@ -39,16 +53,47 @@ impl Windows<'_> {
             (pixels, false) => pixels,
         };
         Parts {
-            expanded: if pixels == 1 { 0 } else { pixels.saturating_mul(steps) },
+            expanded: if pixels == 1 { 0 } else { pixels.wrapping_mul(steps) },
             padding: if single { 0 } else { self.inputs.div_ceil(4) },
-            plain: plain.saturating_mul(steps),
+            plain: plain.wrapping_mul(steps),
         }
     }
 
-    /// Words of scratch that [`Windows::multiply`] needs.
+    /// Words of scratch that [`Windows::multiply`] and [`Windows::multiply_pixels`] need.
     pub fn scratch_words(&self) -> usize {
         let parts = self.parts();
-        parts.expanded.saturating_add(parts.padding).saturating_add(parts.plain)
+        parts.expanded.wrapping_add(parts.padding).wrapping_add(parts.plain)
+    }
+
+    /// Multiplies the pixels under windows of one tap. `out` starts at the group's first output channel.
+    #[inline(never)]
+    pub fn multiply_pixels(
+        &self,
+        window: &RowWindow<'_>,
+        matrix: &PackedMatrix<'_>,
+        scratch: &mut [u32],
+        mut out: Output<'_>,
+    ) {
+        let parts = self.parts();
+        let Some((expanded, plain)) = scratch.split_at_mut_checked(parts.expanded) else { return };
+        let plain: &mut [i8] = bytemuck::must_cast_slice_mut(plain);
+        // Without padding they lie in the row: the geometry says so.
+        let mut row = window.tap(0).and_then(|row| row.get(self.first..)).unwrap_or(&[]);
+        let pitch = self.geometry.channels_in.wrapping_mul(self.geometry.stride[1] as usize);
+        let len = matrix.steps().wrapping_mul(4);
+        let mut columns = self.geometry.columns_out as usize;
+        while columns > 0 {
+            let count = taken(columns);
+            let mut runs = Runs { elements: row, len: self.inputs, pitch, count };
+            if !self.in_fours() {
+                gather(&runs, len, plain);
+                runs = Runs { elements: plain, len, pitch: len, count };
+            }
+            multiply_runs(&runs, matrix, expanded, &mut out);
+            out.advance(count);
+            row = row.get(count.wrapping_mul(pitch)..).unwrap_or(&[]);
+            columns = columns.wrapping_sub(count);
+        }
     }
 
     /// Multiplies all windows of a row. `out` starts at the group's first output channel.
@@ -61,68 +106,30 @@ impl Windows<'_> {
         scratch: &mut [u32],
         mut out: Output<'_>,
     ) {
+        if self.geometry.kernel == [1, 1] {
+            return self.multiply_pixels(window, matrix, scratch, out);
+        }
         let parts = self.parts();
         let Some((expanded, rest)) = scratch.split_at_mut_checked(parts.expanded) else { return };
         let Some((pad, plain)) = rest.split_at_mut_checked(parts.padding) else { return };
         let pad: &mut [i8] = bytemuck::must_cast_slice_mut(pad);
         padding.fill(self.first, pad);
         let plain: &mut [i8] = bytemuck::must_cast_slice_mut(plain);
-        let padding = pad.get(..self.inputs).unwrap_or(&[]);
-        let source = Source::new(*self, window, padding);
+        let source = Source::new(self, window, pad.get(..self.inputs).unwrap_or(&[]));
+        let len = matrix.steps().wrapping_mul(4);
         let columns = self.geometry.columns_out as usize;
         let mut x = 0usize;
         while x < columns {
-            let pixels = taken(columns.wrapping_sub(x));
+            let count = taken(columns.wrapping_sub(x));
             if parts.plain > 0 {
-                source.gather(x, pixels, matrix.steps().wrapping_mul(4), plain);
-            }
-            if pixels == 1 {
-                multiply_one(matrix, if parts.plain > 0 { plain } else { source.pixel(x) }, &mut out);
+                source.lay_out(x, count, &mut Layout::Plain { out: plain, len });
+                multiply_runs(&Runs { elements: plain, len, pitch: len, count }, matrix, expanded, &mut out);
             } else {
-                if parts.plain > 0 {
-                    let len = matrix.steps().wrapping_mul(4);
-                    expand(&Runs { elements: plain, len, pitch: len, count: pixels }, pixels, expanded);
-                } else {
-                    source.expand(x, pixels, expanded);
-                }
-                multiply(pixels, matrix, expanded, &mut out);
+                source.lay_out(x, count, &mut Layout::Expanded { out: expanded, pixels: count });
+                multiply(count, matrix, expanded, &mut out);
             }
-            let elements = core::mem::take(&mut out.elements);
-            out.elements = elements.get_mut(pixels.wrapping_mul(out.stride)..).unwrap_or_default();
-            x = x.wrapping_add(pixels);
+            out.advance(count);
+            x = x.wrapping_add(count);
         }
-    }
-}
-
-impl Source<'_> {
-    /// The pixel under a window of one tap.
-    fn pixel(&self, x: usize) -> &[i8] {
-        let Windows { geometry, first, inputs } = self.windows;
-        let start = (geometry.column(x, 0) as usize).wrapping_mul(geometry.channels_in).wrapping_add(first);
-        self.row(0).and_then(|row| row.get(start..start.wrapping_add(inputs))).unwrap_or(&[])
-    }
-
-    /// The windows of `pixels` output pixels from column `x` if they are pixels of the input.
-    #[inline(always)]
-    fn single(&self, x: usize, pixels: usize) -> Option<Runs<'_>> {
-        let Windows { geometry, inputs, .. } = self.windows;
-        let inside = self.inside.start <= x && x.wrapping_add(pixels) <= self.inside.end;
-        let [row, ..] = self.held;
-        let row = row.filter(|_| inside && geometry.kernel == [1, 1])?;
-        let [pitch, start] = [geometry.stride[1] as usize, geometry.column(x, 0) as usize]
-            .map(|columns| columns.wrapping_mul(geometry.channels_in));
-        Some(Runs { elements: row.get(start..)?, len: inputs, pitch, count: pixels })
-    }
-
-    /// Expands the windows of `pixels` output pixels from column `x`.
-    #[inline(never)]
-    fn expand(&self, x: usize, pixels: usize, expanded: &mut [u32]) {
-        if let Some(runs) = self.single(x, pixels) {
-            return expand(&runs, pixels, expanded);
-        }
-        self.pieces(x, pixels, |pixel, at, runs| {
-            let start = (at >> 2).wrapping_mul(pixels).wrapping_add(pixel);
-            expand(&runs, pixels, expanded.get_mut(start..).unwrap_or(&mut []));
-        });
     }
 }

@@ -8,6 +8,8 @@ mod vectors;
 
 use super::geometry::Geometry;
 use super::rows::RowWindow;
+#[cfg(not(residua_mve))]
+use crate::kernels::expand;
 use crate::kernels::{Runs, gather};
 use core::ops::Range;
 
@@ -32,32 +34,70 @@ impl Windows<'_> {
         let [rows, columns] = self.geometry.kernel;
         rows.checked_mul(columns)?.checked_mul(self.inputs)
     }
+
+    /// Whether taps side by side lie side by side in the rows too.
+    fn together(&self) -> bool {
+        self.inputs == self.geometry.channels_in && self.geometry.dilation[1] == 1
+    }
 }
 
 /// Kernel rows that are looked up once for an output row.
 const HELD: usize = 4;
 
+/// How windows are laid out.
+enum Layout<'o> {
+    /// As they are, one `len` elements behind the other; what is behind a window is left.
+    Plain { out: &'o mut [i8], len: usize },
+    /// Expanded, the words of so many pixels in turn.
+    #[cfg(not(residua_mve))]
+    Expanded { out: &'o mut [u32], pixels: usize },
+}
+
+impl Layout<'_> {
+    /// Places pieces of the windows of as many pixels, from `pixel` on, at element `at` of each.
+    #[inline(never)]
+    fn place(&mut self, pixel: usize, at: usize, runs: &Runs<'_>) {
+        match self {
+            Self::Plain { out, len } => {
+                let start = pixel.wrapping_mul(*len).wrapping_add(at);
+                gather(runs, *len, out.get_mut(start..).unwrap_or_default());
+            }
+            #[cfg(not(residua_mve))]
+            Self::Expanded { out, pixels } => {
+                let start = (at >> 2).wrapping_mul(*pixels).wrapping_add(pixel);
+                expand(runs, *pixels, out.get_mut(start..).unwrap_or_default());
+            }
+        }
+    }
+}
+
 /// Where the windows of a row are read from.
 struct Source<'a> {
-    windows: Windows<'a>,
+    windows: &'a Windows<'a>,
     window: &'a RowWindow<'a>,
     held: [Option<&'a [i8]>; HELD],
     padding: &'a [i8],
-    /// Whether taps side by side lie side by side in the row too.
-    together: bool,
     /// Output columns whose windows lie inside the row, each kernel row of them in one piece.
     inside: Range<usize>,
+    /// Elements from the start of a window to that of the next.
+    pitch: usize,
 }
 
 impl<'a> Source<'a> {
-    fn new(windows: Windows<'a>, window: &'a RowWindow<'a>, padding: &'a [i8]) -> Self {
+    #[inline(never)]
+    fn new(windows: &'a Windows<'a>, window: &'a RowWindow<'a>, padding: &'a [i8]) -> Self {
         let geometry = windows.geometry;
         let [taps_down, taps_across] = geometry.kernel;
-        let together = windows.inputs == geometry.channels_in && geometry.dilation[1] == 1;
-        let inside = if together { geometry.columns_inside(taps_across) } else { 0..0 };
-        let mut held = [None; HELD];
-        held.iter_mut().enumerate().take(taps_down).for_each(|(ky, row)| *row = window.tap(ky));
-        Self { windows, window, held, padding, together, inside }
+        let mut source = Self {
+            windows,
+            window,
+            held: [None; HELD],
+            padding,
+            inside: if windows.together() { geometry.columns_inside(taps_across) } else { 0..0 },
+            pitch: (geometry.stride[1] as usize).wrapping_mul(geometry.channels_in),
+        };
+        source.held.iter_mut().enumerate().take(taps_down).for_each(|(ky, row)| *row = window.tap(ky));
+        source
     }
 
     /// The row under a kernel row; `None` in the padding.
@@ -66,66 +106,61 @@ impl<'a> Source<'a> {
         self.held.get(ky).copied().unwrap_or_else(|| self.window.tap(ky))
     }
 
-    /// Copies the windows of `pixels` output pixels from column `x` to runs of `len` elements; what is behind a window is left.
+    /// Lays out the windows of `pixels` output pixels from column `x`, strip by strip.
     #[inline(never)]
-    fn gather(&self, x: usize, pixels: usize, len: usize, plain: &mut [i8]) {
-        self.pieces(x, pixels, |pixel, at, runs| {
-            gather(&runs, len, plain.get_mut(pixel.wrapping_mul(len).wrapping_add(at)..).unwrap_or(&mut []));
-        });
-    }
-
-    /// Calls `place` with the pieces of the windows of `pixels` output pixels from column `x`: the first pixel that they are
-    /// of, position in the windows, a run for each pixel.
-    #[inline(always)]
-    fn pieces(&self, x: usize, pixels: usize, mut place: impl FnMut(usize, usize, Runs<'_>)) {
-        let Windows { geometry, first, inputs } = self.windows;
-        let [taps_down, taps_across] = geometry.kernel;
-        let ([_, stride], [_, dilation], [_, pad]) = (geometry.stride, geometry.dilation, geometry.pad);
-        let channels = geometry.channels_in;
-        let width = geometry.columns_in as usize;
-        let whole = taps_across.wrapping_mul(inputs);
-        let end = x.wrapping_add(pixels);
-        let from = self.inside.start.clamp(x, end).wrapping_sub(x);
-        let to = self.inside.end.clamp(x, end).wrapping_sub(x).max(from);
-        // Wraps in the padding on the left, to behind the last column.
-        let column = |pixel: usize| x.wrapping_add(pixel).wrapping_mul(stride as usize).wrapping_sub(pad as usize);
-        let mut at = 0usize;
-        let mut step = |pixel, count, at, elements, len| {
-            let pitch = if count > 1 { (stride as usize).wrapping_mul(channels) } else { 0 };
-            place(pixel, at, Runs { elements, len, pitch, count });
-        };
-        for ky in 0..taps_down {
-            let row = self.row(ky);
-            let tail = |column: usize| {
-                let row = row.filter(|_| column < width)?;
-                row.get(column.wrapping_mul(channels).wrapping_add(first)..)
-            };
-            let mut pixel = 0usize;
-            while pixel < pixels {
-                if pixel == from
-                    && to > from
-                    && let Some(elements) = tail(column(from))
-                {
-                    step(pixel, to.wrapping_sub(from), at, elements, whole);
-                    pixel = to;
-                    continue;
+    fn lay_out(&self, x: usize, pixels: usize, layout: &mut Layout<'_>) {
+        let [taps_down, taps_across] = self.windows.geometry.kernel;
+        let inputs = self.windows.inputs;
+        let (mut pixel, mut kx) = (0usize, 0usize);
+        while pixel < pixels {
+            let strip = self.strip(x.wrapping_add(pixel), kx, pixels.wrapping_sub(pixel));
+            let mut at = kx.wrapping_mul(inputs);
+            for ky in 0..taps_down {
+                let (len, pitch) = (strip.taps.wrapping_mul(inputs), self.pitch);
+                let mut runs = Runs { elements: self.padding, len: inputs, pitch: 0, count: strip.count };
+                let mut times = strip.taps;
+                if let Some(elements) = self.row(ky).and_then(|row| row.get(strip.start..)) {
+                    runs = Runs { elements, len, pitch, ..runs };
+                    times = 1;
                 }
-                let (mut column, mut at, mut taps) = (column(pixel), at, taps_across);
-                while taps > 0 {
-                    let (elements, count) = match tail(column) {
-                        Some(elements) if self.together => (elements, taps.min(width.wrapping_sub(column))),
-                        Some(elements) => (elements, 1),
-                        None => (self.padding, 1),
-                    };
-                    let len = count.wrapping_mul(inputs);
-                    step(pixel, 1, at, elements, len);
-                    column = column.wrapping_add(count.wrapping_mul(dilation as usize));
-                    at = at.wrapping_add(len);
-                    taps = taps.wrapping_sub(count);
+                for time in 0..times {
+                    layout.place(pixel, at.wrapping_add(time.wrapping_mul(inputs)), &runs);
                 }
-                pixel = pixel.wrapping_add(1);
+                at = at.wrapping_add(taps_across.wrapping_mul(inputs));
             }
-            at = at.wrapping_add(whole);
+            kx = kx.wrapping_add(strip.taps);
+            if kx >= taps_across {
+                (pixel, kx) = (pixel.wrapping_add(strip.count), 0);
+            }
         }
     }
+
+    /// The widest strip from tap `kx` of output column `x` on, of at most `most` windows.
+    #[inline(never)]
+    fn strip(&self, x: usize, kx: usize, most: usize) -> Strip {
+        let &Windows { geometry, first, .. } = self.windows;
+        let width = geometry.columns_in as usize;
+        // Wraps in the padding on the left, to behind the last column.
+        let column = geometry.column(x, kx) as usize;
+        let start = column.wrapping_mul(geometry.channels_in).wrapping_add(first);
+        let taps = geometry.kernel[1].wrapping_sub(kx);
+        if self.inside.contains(&x) {
+            Strip { taps, count: self.inside.end.wrapping_sub(x).min(most), start }
+        } else if column >= width {
+            Strip { taps: 1, count: 1, start: usize::MAX }
+        } else if self.windows.together() {
+            Strip { taps: taps.min(width.wrapping_sub(column)), count: 1, start }
+        } else {
+            Strip { taps: 1, count: 1, start }
+        }
+    }
+}
+
+/// The same taps of each kernel row, side by side, of windows side by side.
+struct Strip {
+    taps: usize,
+    /// Windows.
+    count: usize,
+    /// Where the first tap lies in the rows; behind them in the padding.
+    start: usize,
 }

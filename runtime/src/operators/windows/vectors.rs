@@ -1,6 +1,6 @@
 //! Windows as they are, for kernels that read vectors: those of one tap where they lie, others copied two at a time.
 
-use super::{Source, Windows};
+use super::{Layout, Source, Windows};
 use crate::kernels::vectors::VectorMatrix;
 use crate::kernels::{Multiplication, Output, Runs, WindowRows, gather};
 use crate::operators::padding::Padding;
@@ -32,6 +32,24 @@ impl Windows<'_> {
         parts.windows.saturating_add(parts.padding)
     }
 
+    /// Multiplies the pixels under windows of one tap. `out` starts at the group's first output channel.
+    pub fn multiply_pixels(
+        &self,
+        window: &RowWindow<'_>,
+        matrix: &VectorMatrix<'_>,
+        _scratch: &mut [u32],
+        out: Output<'_>,
+    ) {
+        let g = self.geometry;
+        // Without padding they lie in the row: the geometry says so.
+        let pitch = g.channels_in.wrapping_mul(g.stride[1] as usize);
+        let product = Multiplication::new(matrix, self.inputs, pitch, out.stride, out.zero_point);
+        let elements = window.tap(0).and_then(|row| row.get(self.first..)).unwrap_or(&[]);
+        if let Some(product) = product {
+            product.compute(elements, g.columns_out as usize, out.elements);
+        }
+    }
+
     /// Multiplies all windows of a row. `out` starts at the group's first output channel.
     #[inline(never)]
     pub fn multiply(
@@ -43,22 +61,18 @@ impl Windows<'_> {
         out: Output<'_>,
     ) {
         let g = self.geometry;
+        if g.kernel == [1, 1] {
+            return self.multiply_pixels(window, matrix, scratch, out);
+        }
         let columns = g.columns_out as usize;
         let fan_in = self.fan_in().unwrap_or(0);
-        // Without padding, windows of one tap lie in the row: the geometry says so.
-        let single = g.kernel == [1, 1];
-        let pitch = if single { g.channels_in.wrapping_mul(g.stride[1] as usize) } else { fan_in };
-        let Some(product) = Multiplication::new(matrix, fan_in, pitch, out.stride, out.zero_point) else { return };
-        if single {
-            let elements = window.tap(0).and_then(|row| row.get(self.first..)).unwrap_or(&[]);
-            return product.compute(elements, columns, out.elements);
-        }
+        let Some(product) = Multiplication::new(matrix, fan_in, fan_in, out.stride, out.zero_point) else { return };
         let parts = self.parts();
         let Some((windows, pad)) = scratch.split_at_mut_checked(parts.windows) else { return };
         let pad: &mut [i8] = bytemuck::must_cast_slice_mut(pad);
         padding.fill(self.first, pad);
         let windows: &mut [i8] = bytemuck::must_cast_slice_mut(windows);
-        let copy = Copy::new(*self, window, pad.get(..self.inputs).unwrap_or(&[]), windows);
+        let copy = Copy::new(self, window, pad.get(..self.inputs).unwrap_or(&[]), windows);
         let step = out.stride.wrapping_mul(COPIED);
         for (x, out) in (0..columns).step_by(COPIED).zip(out.elements.chunks_mut(step.max(1))) {
             let pixels = columns.wrapping_sub(x).min(COPIED);
@@ -93,12 +107,12 @@ struct Rows<'a> {
 
 impl<'a> Copy<'a> {
     /// A way for the windows of a row; what is padding in all of them is written to `out`.
-    fn new(windows: Windows<'a>, window: &'a RowWindow<'a>, padding: &'a [i8], out: &mut [i8]) -> Self {
+    fn new(windows: &'a Windows<'a>, window: &'a RowWindow<'a>, padding: &'a [i8], out: &mut [i8]) -> Self {
         let g = windows.geometry;
         let tap = windows.inputs;
-        let together = tap == g.channels_in && g.dilation[1] == 1;
         let piece = g.kernel[1].wrapping_mul(tap);
-        let rows = WindowRows::new((0..g.kernel[0]).map(|ky| window.tap(ky)), g.row_in(), piece).filter(|_| together);
+        let rows = WindowRows::new((0..g.kernel[0]).map(|ky| window.tap(ky)), g.row_in(), piece)
+            .filter(|_| windows.together());
         let Some(rows) = rows else { return Self::Any(Source::new(windows, window, padding)) };
         let rows = Rows {
             rows,
@@ -127,7 +141,10 @@ impl<'a> Copy<'a> {
                     rows.window(x.wrapping_add(1), out.get_mut(rows.len..).unwrap_or(&mut []));
                 }
             }
-            Self::Any(source) => source.gather(x, pixels, source.windows.fan_in().unwrap_or(0), out),
+            Self::Any(source) => {
+                let len = source.windows.fan_in().unwrap_or(0);
+                source.lay_out(x, pixels, &mut Layout::Plain { out, len });
+            }
         }
     }
 }

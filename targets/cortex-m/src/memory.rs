@@ -1,0 +1,85 @@
+//! What the compiler calls to copy and fill memory: short, where those that come with it are for large blocks.
+
+/// Function symbols of this place.
+macro_rules! functions {
+    ($($name:literal)*) => {
+        concat!($(".global ", $name, "\n.type ", $name, ", %function\n.thumb_func\n", $name, ":\n"),*)
+    };
+}
+
+// Armv7-M and Armv8-M take words of any alignment. `memcpy(to, from, len)` leaves `to` in r0, as C wants it.
+core::arch::global_asm!(
+    ".syntax unified",
+    ".section .text.memcpy, \"ax\", %progbits",
+    functions!("memcpy" "__aeabi_memcpy" "__aeabi_memcpy4" "__aeabi_memcpy8"),
+    "mov r12, r0",
+    "subs r2, #16",
+    "blo 2f",
+    "push {{r4-r6}}",
+    "1:",
+    "ldr r3, [r1], #4",
+    "ldr r4, [r1], #4",
+    "ldr r5, [r1], #4",
+    "ldr r6, [r1], #4",
+    "str r3, [r12], #4",
+    "str r4, [r12], #4",
+    "str r5, [r12], #4",
+    "str r6, [r12], #4",
+    "subs r2, #16",
+    "bhs 1b",
+    "pop {{r4-r6}}",
+    "2:",
+    "adds r2, #12",
+    "bcc 4f",
+    "3:",
+    "ldr r3, [r1], #4",
+    "subs r2, #4",
+    "str r3, [r12], #4",
+    "bhs 3b",
+    "4:",
+    "adds r2, #4",
+    "beq 6f",
+    "5:",
+    "ldrb r3, [r1], #1",
+    "subs r2, #1",
+    "strb r3, [r12], #1",
+    "bne 5b",
+    "6:",
+    "bx lr",
+    ".size memcpy, . - memcpy",
+);
+
+// `memset(to, value, len)`; the others take the length before the value, or no value.
+core::arch::global_asm!(
+    ".syntax unified",
+    ".section .text.memset, \"ax\", %progbits",
+    functions!("memset"),
+    "mov r3, r1",
+    "mov r1, r2",
+    "mov r2, r3",
+    "b 1f",
+    functions!("__aeabi_memclr" "__aeabi_memclr4" "__aeabi_memclr8"),
+    "movs r2, #0",
+    functions!("__aeabi_memset" "__aeabi_memset4" "__aeabi_memset8"),
+    "1:",
+    "uxtb r2, r2",
+    "orr r2, r2, r2, lsl #8",
+    "orr r2, r2, r2, lsl #16",
+    "mov r12, r0",
+    "subs r1, #4",
+    "blo 3f",
+    "2:",
+    "str r2, [r12], #4",
+    "subs r1, #4",
+    "bhs 2b",
+    "3:",
+    "adds r1, #4",
+    "beq 5f",
+    "4:",
+    "strb r2, [r12], #1",
+    "subs r1, #1",
+    "bne 4b",
+    "5:",
+    "bx lr",
+    ".size memset, . - memset",
+);
