@@ -1,6 +1,6 @@
 //! End-to-end tests of the command `residua`: models and data go in as files, exit codes, JSON and files come out.
 //!
-//! [`accuracy`] and [`device`] use real models and data, which are looked for in `../shared` beside the checkout; tests
+//! [`accuracy`], [`device`] and [`recurrent`] use real models and data, which are looked for in `../shared` beside the checkout; tests
 //! that need them say `skipped:` where it is absent. All others make what they need.
 
 mod accuracy;
@@ -14,6 +14,7 @@ mod common;
 mod device;
 mod hostile_onnx;
 mod layouts;
+mod recurrent;
 mod regressions;
 mod report;
 mod streams;

@@ -4,12 +4,14 @@
 mod common;
 
 use common::{Attribute, Model, int, ints, reals, string, strings};
+use residua_models::data::Stack;
 use residua_models::evaluate::evaluate;
 use residua_models::execute::Executor;
 use residua_models::graph::{Graph, Operator};
 use residua_models::onnx::{ImportError, export, import};
 use residua_models::recurrence::Gives;
 use residua_models::{rewrite, shape};
+use std::path::Path;
 
 const UNITS: i64 = 5;
 const FEATURES: i64 = 3;
@@ -59,6 +61,30 @@ fn agrees(name: &str, bytes: &[u8]) -> Graph {
         }
     }
     rewritten
+}
+
+/// Each model of `tests/recurrent/`, of which the array beside it holds an input, then all outputs as ONNX Runtime computes them.
+#[test]
+fn forms_equal_onnx_runtime() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recurrent");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut models = files.filter(|path| path.extension().is_some_and(|e| e == "onnx")).collect::<Vec<_>>();
+    models.sort();
+    assert_eq!(models.len(), 9);
+    for path in models {
+        let graph = import(&std::fs::read(&path).unwrap()).unwrap();
+        let numbers = Stack::read_npy(&path.with_extension("npy")).unwrap().item(0).values;
+        let (input, expected) = numbers.split_at(graph.value(graph.inputs[0]).shape.iter().product());
+        let values = evaluate(&graph, &[input]);
+        let exported = Executor::of_onnx(&export(&graph)).unwrap().run(&[input]).unwrap();
+        let evaluated = graph.outputs.iter().flat_map(|output| values[output.0].clone()).collect();
+        for found in [evaluated, exported.concat()] {
+            assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-5, "{}: {found} instead of {expected}", path.display());
+            }
+        }
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub(super) fn apply(graph: &mut Graph, index: usize) -> bool {
         return false;
     }
     let output = graph.nodes[index].output;
-    let mut taken = Taken { graph, name: graph.nodes[index].name.clone(), nodes: vec![], values: vec![] };
+    let mut taken = Taken { graph, nodes: vec![], values: vec![] };
     let Some(step) = taken.take(input, axis, start) else { return false };
     let Taken { nodes, values, .. } = taken;
     for shape in values {
@@ -58,7 +58,6 @@ fn same_axis(graph: &Graph, from: ValueId, to: ValueId, axis: usize) -> Option<u
 /// Nodes that give one step.
 struct Taken<'g> {
     graph: &'g Graph,
-    name: String,
     nodes: Vec<Node>,
     /// Shapes of new values.
     values: Vec<Vec<usize>>,
@@ -70,12 +69,18 @@ impl Taken<'_> {
         if value.0 < own { &self.graph.value(value).shape } else { &self.values[value.0 - own] }
     }
 
-    fn push(&mut self, operator: Operator, inputs: Vec<ValueId>, target: Option<Vec<usize>>) -> Option<ValueId> {
+    fn push(
+        &mut self,
+        name: &str,
+        operator: Operator,
+        inputs: Vec<ValueId>,
+        target: Option<Vec<usize>>,
+    ) -> Option<ValueId> {
         let shapes: Vec<&[usize]> = inputs.iter().map(|&i| self.shape(i)).collect();
         let shape = infer(&operator, &shapes, target.as_deref()).ok()?;
         let output = ValueId(self.graph.values.len() + self.values.len());
         self.values.push(shape);
-        self.nodes.push(Node { name: self.name.clone(), operator, inputs, output });
+        self.nodes.push(Node { name: name.into(), operator, inputs, output });
         Some(output)
     }
 
@@ -91,27 +96,27 @@ impl Taken<'_> {
                 let input = if is_last {
                     input
                 } else {
-                    self.push(Operator::Slice { axis, start: step, end: step + 1 }, vec![input], None)?
+                    self.push(&node.name, Operator::Slice { axis, start: step, end: step + 1 }, vec![input], None)?
                 };
                 let recurrence = Recurrence { gives: Gives::Hidden, ..recurrence.clone() };
-                self.push(Operator::Recurrence(recurrence), vec![input], None)
+                self.push(&node.name, Operator::Recurrence(recurrence), vec![input], None)
             }
             Operator::Transpose { permutation } => {
                 let taken = self.take(input, permutation[axis], step)?;
-                self.push(node.operator.clone(), vec![taken], None)
+                self.push(&node.name, node.operator.clone(), vec![taken], None)
             }
             Operator::Reshape => {
                 let taken = self.take(input, same_axis(graph, input, value, axis)?, step)?;
                 let mut shape = graph.value(value).shape.clone();
                 shape[axis] = 1;
-                self.push(Operator::Reshape, vec![taken], Some(shape))
+                self.push(&node.name, Operator::Reshape, vec![taken], Some(shape))
             }
             Operator::Concat { .. } => {
                 let mut parts = Vec::new();
                 for &input in &node.inputs {
                     parts.push(self.take(input, axis, step)?);
                 }
-                self.push(node.operator.clone(), parts, None)
+                self.push(&node.name, node.operator.clone(), parts, None)
             }
             _ => None,
         }

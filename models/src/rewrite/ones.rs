@@ -1,7 +1,7 @@
-//! Changes of layout that only move sizes of 1 are reshapes, so that they merge with others: a transpose behind or before a
-//! reshape, and a concatenation of vectors, or of sequences of vectors, along an axis of their own.
+//! Changes of layout that only move sizes of 1 are reshapes, so that they merge with others: a transpose behind a reshape that
+//! takes an axis apart, which no layout can express, and a concatenation of vectors, or of sequences of vectors, along an axis of their own.
 
-use super::{only_consumer, only_producer};
+use super::only_producer;
 use crate::graph::{Graph, Node, Operator, ValueId};
 
 pub(super) fn apply(graph: &mut Graph, index: usize) -> bool {
@@ -15,9 +15,10 @@ pub(super) fn apply(graph: &mut Graph, index: usize) -> bool {
 fn transpose(graph: &mut Graph, index: usize, permutation: &[usize]) -> bool {
     let shape = &graph.value(graph.nodes[index].inputs[0]).shape;
     let moved = permutation.iter().filter(|&&axis| shape[axis] > 1);
-    let is_reshape = |n: Option<usize>| n.is_some_and(|n| graph.nodes[n].operator == Operator::Reshape);
-    let merges = is_reshape(only_producer(graph, index)) || is_reshape(only_consumer(graph, index));
-    if !merges || !moved.is_sorted() {
+    let Some(before) = only_producer(graph, index).map(|n| &graph.nodes[n]) else { return false };
+    let axes = |value: ValueId| graph.value(value).shape.iter().filter(|&&size| size > 1);
+    let apart = before.operator == Operator::Reshape && axes(before.inputs[0]).count() < axes(before.output).count();
+    if !apart || !moved.is_sorted() {
         return false;
     }
     graph.nodes[index].operator = Operator::Reshape;

@@ -5,6 +5,7 @@ mod layout;
 mod places;
 
 use layout::{Axis, Layout};
+use residua::operators::recurrent::MAX_UNITS;
 use residua_models::function::Function;
 use residua_models::graph::{Graph, Node, Operator, PixelSource, Tensor, ValueId, Window};
 use residua_models::recurrence::{Gives, Recurrence};
@@ -510,6 +511,10 @@ impl Lowering<'_> {
                 let is_log = matches!(node.operator, Operator::LogSoftmax { .. });
                 let operator = if is_log { RowOperator::LogSoftmax } else { RowOperator::Softmax };
                 self.push(node, operator, &[first.value], POINT, first.layout);
+            }
+            Operator::Recurrence(recurrence) if recurrence.units() > MAX_UNITS => {
+                let reason = format!("it has {} units", recurrence.units());
+                return Err(fail(&reason, &format!("{MAX_UNITS} units or fewer")));
             }
             Operator::Recurrence(recurrence) => {
                 let Some(time) = first.layout.spatial(0).filter(|_| first.layout.is_channel(2)) else {

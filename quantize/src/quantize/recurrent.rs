@@ -3,7 +3,7 @@
 use super::{Form, QuantizeError, Quantizer};
 use crate::qgraph::Constants;
 use residua::operators::RecurrentRows;
-use residua::operators::recurrent::{Cell, Form as LayerForm, MAX_UNITS};
+use residua::operators::recurrent::{Cell, Form as LayerForm};
 use residua_models::recurrence::{self, Gives, Recurrence};
 
 /// Bits of the fraction of pre-activations and of cell states.
@@ -22,10 +22,6 @@ impl Quantizer<'_> {
     /// A recurrent layer whose state is carried from row to row, or that has all steps in its window.
     pub(super) fn recurrence(&self, recurrence: &Recurrence, carried: bool) -> Result<Form, QuantizeError> {
         let (input, output, units) = (self.input(), self.output(), recurrence.units());
-        if units > MAX_UNITS {
-            let node = self.node.name.clone();
-            return Err(QuantizeError::TooLarge { node, what: "number of units", size: units, limit: MAX_UNITS });
-        }
         if recurrence.hidden.iter().any(|h| h.abs() > 1.0) {
             return Err(self.scale_error("its initial hidden state does not lie between −1 and 1"));
         }

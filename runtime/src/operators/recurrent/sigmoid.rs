@@ -86,11 +86,13 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        // Between entries a curve leaves its chord by an eighth of its second derivative, at most 0.097, times 1/32². Entry and
+        // result are rounded, to less than a whole unit together.
         #[test]
         fn both_are_near_the_real_functions(x in -20i64 << 16..20 << 16) {
             let real = x as f64 / 65536.0;
-            prop_assert!((f64::from(sigmoid(x)) / 65536.0 - 1.0 / (1.0 + (-real).exp())).abs() < 2e-5);
-            prop_assert!((f64::from(tanh(x)) / 32768.0 - real.tanh()).abs() < 4e-5);
+            prop_assert!((f64::from(sigmoid(x)) / 65536.0 - 1.0 / (1.0 + (-real).exp())).abs() < 1.2e-5 + 1.0 / 65536.0);
+            prop_assert!((f64::from(tanh(x)) / 32768.0 - real.tanh()).abs() < 2.4e-5 + 1.0 / 32768.0);
         }
 
         #[test]
