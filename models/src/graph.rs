@@ -196,6 +196,11 @@ pub enum Operator {
         /// A permutation of the axes, batch included.
         permutation: Vec<usize>,
     },
+    /// Elements of a flat graph input, as many as the output value has, in its shape: one of several inputs that come together.
+    Part {
+        /// First element.
+        start: usize,
+    },
     /// Same elements in row-major order, other shape (that of the output value).
     Reshape,
 }
@@ -242,6 +247,7 @@ impl Operator {
             Operator::AveragePool { .. } => "AveragePool",
             Operator::Softmax { .. } => "Softmax",
             Operator::Transpose { .. } => "Transpose",
+            Operator::Part { .. } => "Part",
             Operator::Reshape => "Reshape",
         }
     }

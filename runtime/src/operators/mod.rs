@@ -28,6 +28,7 @@ mod mean_pool;
 mod multiply;
 pub mod padding;
 pub mod pairing;
+mod part;
 mod pointwise;
 mod resample;
 pub mod rows;
@@ -61,6 +62,7 @@ pub use max_pool::MaxPool;
 pub use mean::Mean;
 pub use mean_pool::MeanPool;
 pub use multiply::Multiply;
+pub use part::Part;
 pub use pointwise::Pointwise;
 pub use resample::{FRACTION as PLACE_FRACTION, PADDING as PLACE_OF_PADDING, Resample};
 pub use softmax::Softmax;
@@ -235,6 +237,8 @@ operators! {
     19 "Resample" "resample" Resample wide_window Resample<'p>,
     /// Maximum over some channels.
     20 "MaxOfChannels" "max-of-channels" MaxOfChannels wide_window MaxOfChannels,
+    /// One of several inputs.
+    21 "Part" "part" Part wide_window Part,
     /// Any convolution, dense layer or scale per channel.
     32 "WideConvolution" "wide-convolution" WideConvolution wide_window wide::WideConvolution<'p>,
     /// Sum of two tensors.
