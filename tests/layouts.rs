@@ -123,7 +123,7 @@ fn folders_of_images_are_the_archive() {
         let options = Options { scale: 1.0 / 127.5, offset: -1.0, ..Options::default() };
         Dataset::open(Path::new(path), options).unwrap()
     };
-    let input = ModelInput { shape: vec![1, 3, 8, 8], front_end: None };
+    let input = ModelInput { shape: vec![1, 3, 8, 8], parts: vec![], front_end: None };
     let values = |data: &Dataset| -> Vec<Vec<f32>> {
         (0..data.len()).map(|i| input.values(data.item(i).unwrap()).unwrap()).collect()
     };
@@ -199,7 +199,7 @@ fn recordings_go_through_the_front_end() {
     let labels = [1, 1, 1, 3, 3, 3, 0, 0, 0, 2, 2, 2];
     assert_eq!(data.labels(&names).unwrap(), labels);
 
-    let input = ModelInput { shape: vec![1, 1, 101, 40], front_end: Some(FrontEndSpec::log_mel_40()) };
+    let input = ModelInput { shape: vec![1, 1, 101, 40], parts: vec![], front_end: Some(FrontEndSpec::log_mel_40()) };
     for index in 0..data.len() {
         let float = input.values(data.item(index).unwrap()).unwrap();
         let quantized = model_of_plan.quantized(data.item(index).unwrap()).unwrap();

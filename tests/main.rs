@@ -13,6 +13,7 @@ mod commands;
 mod common;
 mod device;
 mod hostile_onnx;
+mod inputs;
 mod layouts;
 mod recurrent;
 mod regressions;

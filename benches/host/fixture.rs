@@ -1,7 +1,7 @@
 //! The committed model, compiled.
 
 use residua::plan::Plan;
-use residua_models::data::{Dataset, ModelInput, Options};
+use residua_models::data::{Dataset, Options};
 use residua_quantize::aligned::AlignedBytes;
 use residua_quantize::budget::Budget;
 use residua_quantize::calibrate::Method;
@@ -22,8 +22,7 @@ impl Fixture {
         let onnx = std::fs::read(folder.join("res8_narrow.onnx")).expect("the committed model");
         let mut model = Model::import(&onnx).expect("a model that is supported");
         let data = Dataset::open(&folder.join("calibration.npz"), Options::default()).expect("its calibration data");
-        let shape = model.graph.value(model.graph.inputs[0]).shape.clone();
-        let input = ModelInput { shape, front_end: model.front_end.clone() };
+        let input = model.input();
         let inputs: Vec<Vec<f32>> =
             (0..data.len()).map(|index| input.values(data.item(index).unwrap()).unwrap()).collect();
         let statistics = model.calibrate(&inputs, Method::default(), Activations::Int8).expect("calibration");

@@ -133,6 +133,7 @@ pub fn evaluate(graph: &Graph, inputs: &[&[f32]]) -> Vec<Vec<f32>> {
                     })
                     .collect()
             }
+            Operator::Part { start } => x[*start..*start + to.iter().product::<usize>()].to_vec(),
             Operator::Reshape => x.clone(),
         };
     }

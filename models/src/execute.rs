@@ -1,6 +1,7 @@
 //! Float execution of models by tract.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tract_onnx::prelude::*;
 
@@ -107,14 +108,26 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, ExecuteError>) -> Result<T, Execu
     })
 }
 
+/// Most nodes of a piece: the time that tract takes to prepare a model grows faster than its size.
+const PIECE: usize = 256;
+
 /// A float graph whose values are all kept.
 #[derive(Clone, Debug)]
 pub struct GraphExecutor {
-    executor: Executor,
+    pieces: Vec<Piece>,
     inputs: Vec<ValueId>,
-    /// The values that nodes write, in the order of the executor's outputs.
-    written: Vec<ValueId>,
+    lengths: Vec<usize>,
     value_count: usize,
+}
+
+/// Nodes that follow each other, as a model of their own.
+#[derive(Clone, Debug)]
+struct Piece {
+    executor: Executor,
+    /// The values that its nodes read from elsewhere, in the order of the executor's inputs.
+    read: Vec<ValueId>,
+    /// The values that its nodes write, in the order of the executor's outputs.
+    written: Vec<ValueId>,
 }
 
 impl GraphExecutor {
@@ -123,10 +136,25 @@ impl GraphExecutor {
     /// # Errors
     /// tract refuses it.
     pub fn new(graph: &Graph) -> Result<Self, ExecuteError> {
-        let written: Vec<ValueId> = graph.nodes.iter().map(|node| node.output).collect();
-        let all = Graph { outputs: written.clone(), ..graph.clone() };
-        let executor = Executor::of_onnx(&export(&all))?;
-        Ok(Self { executor, inputs: graph.inputs.clone(), written, value_count: graph.values.len() })
+        let pieces = graph.nodes.chunks(PIECE).map(|nodes| {
+            let written: Vec<ValueId> = nodes.iter().map(|node| node.output).collect();
+            let inside: HashSet<ValueId> = written.iter().copied().collect();
+            let mut seen = HashSet::new();
+            let from_elsewhere = nodes.iter().flat_map(|node| &node.inputs).filter(|&id| !inside.contains(id));
+            let read: Vec<ValueId> = from_elsewhere.copied().filter(|&id| seen.insert(id)).collect();
+            let part = Graph {
+                name: graph.name.clone(),
+                values: graph.values.clone(),
+                nodes: nodes.to_vec(),
+                inputs: read.clone(),
+                outputs: written.clone(),
+                ..Graph::default()
+            };
+            Ok(Piece { executor: Executor::of_onnx(&export(&part))?, read, written })
+        });
+        let pieces = pieces.collect::<Result<_, ExecuteError>>()?;
+        let lengths = graph.inputs.iter().map(|&input| graph.value(input).shape.iter().product()).collect();
+        Ok(Self { pieces, inputs: graph.inputs.clone(), lengths, value_count: graph.values.len() })
     }
 
     /// Every value of one run, by [`ValueId`]; values that no node writes are empty.
@@ -135,12 +163,49 @@ impl GraphExecutor {
     /// An input has the wrong length, or tract fails.
     pub fn run(&self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>, ExecuteError> {
         let mut values = vec![Vec::new(); self.value_count];
-        for (id, output) in self.written.iter().zip(self.executor.run(inputs)?) {
-            values[id.0] = output;
-        }
-        for (id, input) in self.inputs.iter().zip(inputs) {
+        for (index, (id, &needed)) in self.inputs.iter().zip(&self.lengths).enumerate() {
+            let input = inputs.get(index).copied().unwrap_or(&[]);
+            if input.len() != needed {
+                return Err(ExecuteError::Input { index, given: input.len(), needed });
+            }
             values[id.0] = input.to_vec();
         }
+        for piece in &self.pieces {
+            let read: Vec<&[f32]> = piece.read.iter().map(|id| values[id.0].as_slice()).collect();
+            let outputs = piece.executor.run(&read)?;
+            piece.written.iter().zip(outputs).for_each(|(id, output)| values[id.0] = output);
+        }
         Ok(values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::evaluate;
+    use crate::graph::{Node, Operator};
+
+    #[test]
+    fn pieces_run_like_the_whole() {
+        let mut graph = Graph::default();
+        let mut last = graph.add_value("x", vec![1, 2, 3, 1]);
+        let first = last;
+        graph.inputs.push(last);
+        for index in 0..PIECE + 3 {
+            let output = graph.add_value(format!("v{index}"), vec![1, 2, 3, 1]);
+            let affine = Operator::Affine { scale: vec![0.9, -0.9], offset: vec![0.1, 0.2] };
+            let (operator, inputs) =
+                if index % 50 == 49 { (Operator::Add, vec![last, first]) } else { (affine, vec![last]) };
+            graph.nodes.push(Node { name: format!("n{index}"), operator, inputs, output });
+            last = output;
+        }
+        graph.outputs.push(last);
+        let input: Vec<f32> = (0..6).map(|i| i as f32).collect();
+        let executor = GraphExecutor::new(&graph).unwrap();
+        let (found, expected) = (executor.run(&[&input]).unwrap(), evaluate(&graph, &[&input]));
+        for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+            assert!((found - expected).abs() < 1e-4, "{found} {expected}");
+        }
+        assert!(executor.run(&[&input[..5]]).is_err());
     }
 }

@@ -199,6 +199,11 @@ pub enum Operator {
         /// A permutation of the axes, batch included.
         permutation: Vec<usize>,
     },
+    /// Elements of a flat graph input, as many as the output value has, in its shape: one of several inputs that come together.
+    Part {
+        /// First element.
+        start: usize,
+    },
     /// Same elements in row-major order, other shape (that of the output value).
     Reshape,
 }
@@ -247,6 +252,7 @@ impl Operator {
             Operator::Recurrence(Recurrence { cell: Cell::Lstm, .. }) => "LSTM",
             Operator::Recurrence(_) => "GRU",
             Operator::Transpose { .. } => "Transpose",
+            Operator::Part { .. } => "Part",
             Operator::Reshape => "Reshape",
         }
     }

@@ -8,6 +8,7 @@ pub mod execute;
 pub mod frontend;
 pub mod function;
 pub mod graph;
+pub mod inputs;
 #[cfg(feature = "onnx")]
 pub mod onnx;
 pub mod recurrence;

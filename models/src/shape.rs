@@ -22,7 +22,7 @@ pub fn elements(shape: &[usize]) -> Option<usize> {
 }
 
 /// Output shape of an operator for the given input shapes. `declared` is the output's shape where the operator takes it
-/// from there ([`Operator::Reshape`] alone).
+/// from there ([`Operator::Reshape`] and [`Operator::Part`]).
 pub fn infer(operator: &Operator, inputs: &[&[usize]], declared: Option<&[usize]>) -> Result<Vec<usize>, ShapeError> {
     let arity = match operator {
         Operator::Add | Operator::Subtract | Operator::Multiply => 2..=2,
@@ -170,6 +170,14 @@ pub fn infer(operator: &Operator, inputs: &[&[usize]], declared: Option<&[usize]
                 return fail(format!("permutation {permutation:?} of input {x:?}"));
             }
             permutation.iter().map(|&axis| x[axis]).collect()
+        }
+        Operator::Part { start } => {
+            let Some(target) = declared else { return fail("a part needs its shape") };
+            let end = elements(target).and_then(|count| start.checked_add(count));
+            if x.len() != 2 || end.is_none_or(|end| end > x[1]) {
+                return fail(format!("{target:?} from {start} of {x:?}"));
+            }
+            target.to_vec()
         }
         Operator::Reshape => {
             let Some(target) = declared else { return fail("a reshape needs its target") };

@@ -534,6 +534,19 @@ fn all_unsupported_nodes_are_named_at_once() {
     assert_eq!(survey.operators["Relu"], 1);
 }
 
+/// A few bytes may ask for any amount of memory.
+#[test]
+fn absurd_sizes_are_refused_before_they_are_made() {
+    let model = || Model::new(&[1, 4, 6, 6]);
+    let repeats = model().ints("r", &[1, 1 << 22, 1, 1]).node("Tile", &["x", "r"], "y", vec![]);
+    let blocks = Model::new(&[1, 288, 1000, 1000]).node("SpaceToDepth", &["x"], "y", vec![int("blocksize", 1000)]);
+    let rows = Model::new(&[1, 1, 1 << 28, 1]).ints("p", &[0, 0, 1, 0, 0, 0, 0, 0]);
+    let rows = rows.node("Pad", &["x", "p"], "y", vec![]);
+    for model in [repeats, blocks, rows] {
+        assert!(matches!(import(&model.finish(&["y"])), Err(ImportError::Unsupported(_))));
+    }
+}
+
 #[test]
 fn a_survey_counts() {
     let bytes = Model::new(&[0, 3, 8, 8])

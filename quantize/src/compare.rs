@@ -9,7 +9,7 @@ use crate::stream::Timing;
 use crate::write::short;
 use rayon::prelude::*;
 use residua::plan::Plan;
-use residua_models::data::{Dataset, ModelInput};
+use residua_models::data::Dataset;
 use residua_models::execute::GraphExecutor;
 use serde::Serialize;
 
@@ -94,10 +94,7 @@ pub fn compare(
     }
     let executor = GraphExecutor::new(&model.graph).map_err(FeedError::from)?;
     let rows = &model.rows;
-    let float_input = ModelInput {
-        shape: model.graph.value(model.graph.inputs[0]).shape.clone(),
-        front_end: model.front_end.clone(),
-    };
+    let float_input = model.input();
     let runner = PlanModel::new(*plan);
     let pairs = pairs(model, plan)?;
     let sums = (0..data.len())

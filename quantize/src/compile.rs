@@ -18,9 +18,11 @@ use crate::stream::{STREAM_KEY, Sliding, StreamError, Timing};
 use crate::write::Extras;
 use rayon::prelude::*;
 use residua::plan::PlanError;
+use residua_models::data::ModelInput;
 use residua_models::execute::{ExecuteError, GraphExecutor};
 use residua_models::frontend::{FrontEndSpec, FrontEndSpecError};
 use residua_models::graph::{Graph, ValueId};
+use residua_models::inputs::{self, Part};
 use residua_models::{onnx, rewrite};
 use std::collections::BTreeMap;
 
@@ -101,6 +103,8 @@ pub struct Model {
     pub front_end: Option<FrontEndSpec>,
     /// Class names.
     pub labels: Vec<String>,
+    /// The inputs, where there are several.
+    pub parts: Vec<Part>,
     provenance: Vec<(String, String)>,
 }
 
@@ -112,6 +116,7 @@ impl Model {
     pub fn import(bytes: &[u8]) -> Result<Self, CompileError> {
         let mut graph = onnx::import(bytes)?;
         rewrite::to_fixed_point(&mut graph);
+        let parts = inputs::join(&mut graph);
         let rows = lower(&graph).map_err(CompileError::Unsupported)?;
         let front_end = front_end_of(&graph.metadata)?;
         let labels = labels_of(&graph.metadata);
@@ -133,7 +138,19 @@ impl Model {
             let note = id.zip(strides).map(|(id, strides)| ports::note(declared(id), strides));
             provenance.extend(note.map(|note| (key.to_string(), note)));
         }
-        Ok(Self { graph, rows, front_end, labels, provenance })
+        for part in &parts {
+            let value = rows.nodes.iter().find(|n| n.operator == RowOperator::Part { start: part.start });
+            let strides = value.map(|n| rows.values[n.output].strides);
+            let note = strides.map(|strides| ports::part_note(&part.name, &part.shape, strides));
+            provenance.extend(note.map(|note| (ports::part_key(part.start), note)));
+        }
+        Ok(Self { graph, rows, front_end, labels, parts, provenance })
+    }
+
+    /// What the model takes.
+    pub fn input(&self) -> ModelInput {
+        let shape = self.graph.inputs.first().map_or(vec![], |&input| self.graph.value(input).shape.clone());
+        ModelInput { shape, parts: self.parts.clone(), front_end: self.front_end.clone() }
     }
 
     /// Rewrites that need to see values and leave the model's function as it is: channels become alike in size
@@ -205,6 +222,10 @@ impl Model {
             .iter()
             .map(|v| v.quantization.map(|(scale, zero)| [-128.0, 127.0].map(|q| (q - f32::from(zero)) * scale)))
             .collect();
+        if self.rows.nodes.iter().any(|n| matches!(n.operator, RowOperator::Part { .. })) {
+            // Codes of several inputs, which mean nothing by themselves.
+            ranges[self.rows.input] = Some([-128.0, 127.0]);
+        }
         if let Some(None) = ranges.get(self.rows.input) {
             return Err(CompileError::PartlyQuantized(self.rows.values[self.rows.input].name.clone()));
         }

@@ -7,9 +7,10 @@ use crate::stream::Timing;
 use residua::engine::EngineError;
 use residua::frontend::{FrontEnd, Stream};
 use residua::plan::Plan;
-use residua_models::data::{Array, DataError, Item, ModelInput, arrange, samples_of_frames, to_length};
+use residua_models::data::{Array, DataError, Item, ModelInput, arrange, join, samples_of_frames, to_length};
 use residua_models::execute::{ExecuteError, Executor};
 use residua_models::frontend::FrontEndSpecError;
+use residua_models::inputs::Part;
 use residua_models::onnx::survey;
 
 /// Why a model gives no output for an item.
@@ -25,9 +26,6 @@ pub enum FeedError {
     /// The plan cannot be run.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The float model does not have exactly one input.
-    #[error("the model has {0} inputs; models with one are run")]
-    Inputs(usize),
     /// The front end in the model's metadata is damaged.
     #[error("metadata `residua.front_end`: {0}")]
     FrontEnd(#[from] FrontEndSpecError),
@@ -57,13 +55,25 @@ impl FloatModel {
     /// An ONNX file as it stands.
     ///
     /// # Errors
-    /// The file is damaged, the model cannot be run, or it has several inputs.
+    /// The file is damaged, or the model cannot be run.
     pub fn new(onnx: &[u8]) -> Result<Self, FeedError> {
         // The importer finds contradictions that the executor does not look for.
-        let metadata = survey(onnx).map_err(ExecuteError::from)?.metadata;
+        let survey = survey(onnx).map_err(ExecuteError::from)?;
+        let metadata = survey.metadata;
         let executor = Executor::of_onnx(onnx)?;
-        let [shape] = executor.input_shapes() else { return Err(FeedError::Inputs(executor.input_shapes().len())) };
-        let input = ModelInput { shape: shape.clone(), front_end: front_end_of(&metadata)? };
+        let (mut parts, mut start) = (vec![], 0);
+        for (input, shape) in survey.inputs.into_iter().zip(executor.input_shapes()) {
+            parts.push(Part { name: input.name, shape: shape.clone(), start });
+            start += shape.iter().product::<usize>();
+        }
+        let shape = match executor.input_shapes() {
+            [shape] => {
+                parts.clear();
+                shape.clone()
+            }
+            _ => vec![1, start],
+        };
+        let input = ModelInput { shape, parts, front_end: front_end_of(&metadata)? };
         Ok(Self { executor, input, labels: labels_of(&metadata) })
     }
 }
@@ -75,7 +85,14 @@ impl Predict for FloatModel {
 
     fn predict(&self, item: Item) -> Result<Vec<f32>, FeedError> {
         let input = self.input.values(item)?;
-        Ok(self.executor.run(&[&input])?.into_iter().next().unwrap_or_default())
+        let mut inputs = vec![];
+        let mut rest = input.as_slice();
+        for shape in self.executor.input_shapes() {
+            let (part, behind) = rest.split_at(shape.iter().product::<usize>().min(rest.len()));
+            inputs.push(part);
+            rest = behind;
+        }
+        Ok(self.executor.run(&inputs)?.into_iter().next().unwrap_or_default())
     }
 }
 
@@ -136,6 +153,7 @@ impl<'p> PlanModel<'p> {
         let declared = &self.input.declared;
         let recording = match item {
             Item::Array(array) => return Ok(self.input.quantize(&arrange(array, declared)?)),
+            Item::Arrays(arrays) => return Ok(self.input.quantize(&join(arrays, &self.input.named_parts())?)),
             Item::Recording(recording) => recording,
         };
         let front_end = self.plan.front_end().ok_or_else(|| DataError::NoFrontEnd { declared: declared.clone() })?;

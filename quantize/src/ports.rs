@@ -13,8 +13,15 @@
 //! A stream plan has the model's ports too: those of one window. [`Port::with_rows`] is a port of any length.
 
 use crate::qgraph::QValue;
+use crate::quantize::code;
 use crate::stream::Timing;
 use residua::plan::{Plan, Tensor};
+use residua_models::inputs::Part;
+
+/// Provenance key of one of several inputs, by the place of its first element.
+pub fn part_key(start: usize) -> String {
+    format!("{INPUT_KEY}.{start}")
+}
 
 /// Provenance key of the input.
 pub const INPUT_KEY: &str = "input";
@@ -30,12 +37,24 @@ pub struct Port {
     pub strides: [usize; 3],
     /// Rows, columns, channels, scale and zero point.
     pub value: QValue,
+    /// The inputs that come together in this one, where there are several, with the places of their first elements.
+    pub parts: Vec<(usize, Port)>,
 }
 
 impl Port {
     /// The plan's input.
     pub fn input(plan: &Plan<'_>) -> Self {
-        Self::of(plan, INPUT_KEY, plan.input(), |timing| timing.window)
+        let mut port = Self::of(plan, INPUT_KEY, plan.input(), |timing| timing.window);
+        let code = code("Part");
+        let steps = (0..plan.step_count()).filter_map(|index| plan.step(index)).filter(|step| step.operator == code);
+        for step in steps {
+            let Some(tensor) = plan.value(step.output).map(Tensor::from) else { continue };
+            let Ok(start) = usize::try_from(step.first_parameter) else { continue };
+            let mut part = Self::of(plan, &part_key(start), tensor, |timing| timing.window);
+            part.value.name = part_name(plan, start);
+            port.parts.push((start, part));
+        }
+        port
     }
 
     /// The plan's (first) output.
@@ -57,7 +76,17 @@ impl Port {
         let [rows, columns, channels] = shape;
         let (declared, strides) =
             noted.unwrap_or_else(|| (vec![1, rows, columns, channels], [columns * channels, channels, 1]));
-        Self { declared, strides, value }
+        Self { declared, strides, value, parts: vec![] }
+    }
+
+    /// Names, shapes and places of several inputs.
+    pub fn named_parts(&self) -> Vec<Part> {
+        let part = |(start, port): &(usize, Port)| Part {
+            name: port.value.name.clone(),
+            shape: port.declared.clone(),
+            start: *start,
+        };
+        self.parts.iter().map(part).collect()
     }
 
     /// The port for another number of rows: the dimension along which they lie has another size. Where the model has a single
@@ -111,7 +140,16 @@ impl Port {
 
     /// The bytes of rows from real numbers in declared order.
     pub fn quantize(&self, declared: &[f32]) -> Vec<i8> {
-        self.value.encode(self.places().map(|place| declared[place]))
+        if self.parts.is_empty() {
+            return self.value.encode(self.places().map(|place| declared[place]));
+        }
+        let size = self.value.element.size();
+        let mut bytes = vec![0; self.len() * size];
+        for (start, part) in &self.parts {
+            let codes = part.quantize(&declared[*start..]);
+            bytes[start * size..][..codes.len()].copy_from_slice(&codes);
+        }
+        bytes
     }
 
     fn len(&self) -> usize {
@@ -133,6 +171,20 @@ pub fn note(declared: &[usize], strides: [usize; 3]) -> String {
     format!("shape {} strides {}", list(declared), list(&strides))
 }
 
+/// The note for one of several inputs.
+pub fn part_note(name: &str, declared: &[usize], strides: [usize; 3]) -> String {
+    format!("{} {NAMED} {name}", note(declared, strides))
+}
+
+/// What stands before the name in the note of one of several inputs.
+const NAMED: &str = "name";
+
+/// The name of one of several inputs.
+fn part_name(plan: &Plan<'_>, start: usize) -> String {
+    let note = provenance(plan, &part_key(start)).and_then(|note| note.split_once(&format!(" {NAMED} ")));
+    note.map_or(String::new(), |(_, name)| name.to_string())
+}
+
 /// The value of a provenance line.
 pub fn provenance<'p>(plan: &Plan<'p>, key: &str) -> Option<&'p str> {
     plan.provenance().lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
@@ -140,6 +192,7 @@ pub fn provenance<'p>(plan: &Plan<'p>, key: &str) -> Option<&'p str> {
 
 /// A note's shape and strides, if they are an order of the plan's elements.
 fn parse(note: &str, sizes: [usize; 3]) -> Option<(Vec<usize>, [usize; 3])> {
+    let note = note.split_once(&format!(" {NAMED} ")).map_or(note, |(note, _)| note);
     let (shape, strides) = note.strip_prefix("shape ")?.split_once(" strides ")?;
     let numbers = |list: &str| list.split(',').map(|n| n.parse().ok()).collect::<Option<Vec<usize>>>();
     let (shape, strides) = (numbers(shape)?, <[usize; 3]>::try_from(numbers(strides)?).ok()?);
@@ -183,6 +236,7 @@ mod tests {
             declared: declared.to_vec(),
             strides,
             value: QValue { name: String::new(), shape, element: Element::Int8, scale: 1.0, zero_point: 0 },
+            parts: vec![],
         };
         let longer = |declared, shape, strides| {
             let port = port(declared, shape, strides).with_rows(7);
@@ -203,7 +257,7 @@ mod tests {
         fn orders_invert_each_other(rows in 1usize..5, columns in 1usize..5, channels in 1usize..5, first in any::<bool>()) {
             let strides = if first { [columns, 1, rows * columns] } else { [columns * channels, channels, 1] };
             let value = QValue { name: String::new(), shape: [rows, columns, channels], element: Element::Int8, scale: 1.0, zero_point: 0 };
-            let port = Port { declared: vec![], strides, value };
+            let port = Port { declared: vec![], strides, value, parts: vec![] };
             let declared: Vec<f32> = (0..rows * columns * channels).map(|i| i as f32).collect();
             let quantized = port.quantize(&declared);
             prop_assert_eq!(port.dequantize(&quantized), declared.clone());

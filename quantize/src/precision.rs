@@ -57,7 +57,7 @@ fn groups(model: &Model) -> Vec<Vec<usize>> {
     let rows = &model.rows;
     let mut own: Vec<usize> = (0..rows.values.len()).collect();
     for node in &rows.nodes {
-        if node.operator.keeps_elements() {
+        if node.operator.keeps_elements() || matches!(node.operator, RowOperator::Part { .. }) {
             own[node.output] = own[node.inputs[0]];
         }
     }

@@ -1,5 +1,6 @@
 //! The quantized graph: integers only, nothing placed in memory yet.
 
+use crate::lower::{RowGraph, RowOperator};
 use residua::plan::format::StepRecord;
 use residua::plan::{Element, Elements};
 
@@ -97,6 +98,20 @@ pub struct QGraph {
 }
 
 impl QGraph {
+    /// The bytes of the input's rows for elements in the order of the model that the graph was quantized from.
+    pub fn encode_input(&self, rows: &RowGraph, elements: &[f32]) -> Vec<i8> {
+        let input = &self.values[self.input];
+        let size = input.element.size();
+        let mut bytes = vec![];
+        for node in &rows.nodes {
+            let RowOperator::Part { start } = node.operator else { continue };
+            bytes.resize(elements.len() * size, 0);
+            let part = self.values[node.output].encode(rows.values[node.output].to_rows(&elements[start..]));
+            bytes[start * size..][..part.len()].copy_from_slice(&part);
+        }
+        if bytes.is_empty() { input.encode(rows.values[self.input].to_rows(elements)) } else { bytes }
+    }
+
     /// The output that comes first in a plan; the input where there is none.
     pub fn first_output(&self) -> usize {
         self.outputs.iter().copied().min().unwrap_or(self.input)

@@ -48,10 +48,9 @@ impl<'i> Trial<'i> {
         let graph = quantize(&model.rows, statistics)?;
         let bytes = write(&graph, &schedule(&graph), &Extras::default())?;
         let plan = Plan::load(&bytes)?;
-        let (input, value) = (&graph.values[graph.input], &graph.values[self.value]);
-        let row_input = &model.rows.values[graph.input];
+        let value = &graph.values[self.value];
         let outputs = self.inputs.par_iter().map(|sample| {
-            let rows = input.encode(row_input.to_rows(sample));
+            let rows = graph.encode_input(&model.rows, sample);
             let found = simulate::run_values(&plan, &rows).map_err(|e| CompileError::Simulate(e.to_string()))?;
             Ok(value.decode(&found[self.value]))
         });

@@ -6,7 +6,7 @@ use npyz::npz::NpzWriter;
 use std::io::Cursor;
 
 /// An array to be written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Array<T> {
     pub shape: Vec<u64>,
     pub values: Vec<T>,
@@ -18,13 +18,24 @@ pub fn images(count: usize, shape: [usize; 3]) -> Array<f32> {
     Array { shape: [count].iter().chain(&shape).map(|&s| s as u64).collect(), values }
 }
 
+/// A `.npz` with these arrays.
+pub fn archive<T: npyz::AutoSerialize + Clone>(arrays: &[(&str, &Array<T>)]) -> Vec<u8> {
+    labelled(arrays, None)
+}
+
 /// A `.npz` with `x` and, if given, `y`.
 pub fn npz<T: npyz::AutoSerialize + Clone>(x: &Array<T>, y: Option<&[i64]>) -> Vec<u8> {
+    labelled(&[("x", x)], y)
+}
+
+fn labelled<T: npyz::AutoSerialize + Clone>(arrays: &[(&str, &Array<T>)], y: Option<&[i64]>) -> Vec<u8> {
     let mut writer = NpzWriter::new(Cursor::new(Vec::new()));
     let options = || zip_options();
-    let mut out = writer.array("x", options()).unwrap().default_dtype().shape(&x.shape).begin_nd().unwrap();
-    out.extend(x.values.iter().cloned()).unwrap();
-    out.finish().unwrap();
+    for (name, array) in arrays {
+        let mut out = writer.array(name, options()).unwrap().default_dtype().shape(&array.shape).begin_nd().unwrap();
+        out.extend(array.values.iter().cloned()).unwrap();
+        out.finish().unwrap();
+    }
     if let Some(y) = y {
         let mut out =
             writer.array("y", options()).unwrap().default_dtype().shape(&[y.len() as u64]).begin_nd().unwrap();

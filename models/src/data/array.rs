@@ -20,6 +20,9 @@ pub struct Array {
     pub values: Vec<f32>,
 }
 
+/// Stacks with their names, and labels.
+pub type Arrays = (Vec<(String, Stack)>, Option<Vec<i64>>);
+
 /// Items of one shape, stacked along the first axis of an array; kept in the type that they have in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stack {
@@ -81,22 +84,39 @@ impl Stack {
     }
 }
 
-/// The arrays `x` and, where there is one, `y` of an archive.
-pub(super) fn read_npz(path: &Path) -> Result<(Stack, Option<Vec<i64>>), DataError> {
+/// The array `x` of an archive, or all others where there is none, with their names; and, where there is one, `y`.
+///
+/// # Errors
+/// The file is no such archive, is damaged, has arrays of different lengths, or elements of another type than u8, i8, f16, f32.
+pub fn read_npz(path: &Path) -> Result<Arrays, DataError> {
     let file = std::fs::File::open(path).map_err(DataError::io(path))?;
-    let origin = |array| Origin { path, array };
     let reader = std::io::BufReader::new(file);
-    let mut archive = NpzArchive::new(reader)
-        .map_err(|e| origin("the file").fail(format!("neither a folder nor an .npz archive, or a damaged one: {e}")))?;
-    let x = {
-        let size = entry_size(&mut archive, "x");
-        let x = archive.by_name("x").map_err(|e| origin("x").broken(e))?;
-        let names = || "the archive has no array `x`".to_string();
-        origin("x").stack(x.ok_or_else(|| origin("x").fail(names()))?, size)?
+    let mut archive = NpzArchive::new(reader).map_err(|e| {
+        Origin::new(path, "the file").fail(format!("neither a folder nor an .npz archive, or a damaged one: {e}"))
+    })?;
+    let mut names: Vec<String> = archive.array_names().filter(|name| *name != "y").map(str::to_string).collect();
+    // Several arrays are those of a model of several inputs.
+    if names.len() < 2 || names.iter().any(|name| name == "x") {
+        names = vec!["x".into()];
+    }
+    let mut x: Vec<(String, Stack)> = Vec::new();
+    for name in names {
+        let size = entry_size(&mut archive, &name);
+        let array = archive.by_name(&name).map_err(|e| Origin::new(path, &name).broken(e))?;
+        let absent = || Origin::new(path, &name).fail(format!("the archive has no array `{name}`"));
+        let stack = Origin::new(path, &name).stack(array.ok_or_else(absent)?, size)?;
+        if let Some((first, other)) = x.first().filter(|(_, other)| other.len() != stack.len()) {
+            let reason = format!("{first} has {} items, {name} has {}", other.len(), stack.len());
+            return Err(Origin::new(path, &name).fail(reason));
+        }
+        x.push((name, stack));
+    }
+    let Some(count) = x.first().map(|(_, stack)| stack.len()) else {
+        return Err(Origin::new(path, "x").fail("the archive has no array `x`".into()));
     };
     let size = entry_size(&mut archive, "y");
-    let y = match archive.by_name("y").map_err(|e| origin("y").broken(e))? {
-        Some(y) => origin("y").labels(y, size, x.len())?,
+    let y = match archive.by_name("y").map_err(|e| Origin::new(path, "y").broken(e))? {
+        Some(y) => Origin::new(path, "y").labels(y, size, count)?,
         None => None,
     };
     Ok((x, y))
@@ -114,7 +134,11 @@ struct Origin<'a> {
     array: &'a str,
 }
 
-impl Origin<'_> {
+impl<'a> Origin<'a> {
+    fn new(path: &'a Path, array: &'a str) -> Self {
+        Self { path, array }
+    }
+
     fn fail(&self, reason: String) -> DataError {
         DataError::Array { path: self.path.into(), reason }
     }

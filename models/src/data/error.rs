@@ -9,6 +9,16 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
+    /// There are not as many arrays as the model has inputs.
+    #[error(
+        "the data have the arrays {found}; the model's inputs are {needed}: an .npz archive with an array for each is needed"
+    )]
+    Inputs {
+        /// Names of the arrays.
+        found: String,
+        /// Names of the inputs.
+        needed: String,
+    },
     /// A file or folder cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Io {

@@ -1,13 +1,16 @@
 //! From an item to a model's input.
 
-use super::{DataError, Item, arrange};
+use super::{Array, DataError, Item, arrange};
 use crate::frontend::FrontEndSpec;
+use crate::inputs::Part;
 
 /// What a float model takes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelInput {
-    /// Shape as the model declares it, batch 1 first.
+    /// Shape as the model declares it, batch 1 first; that of all inputs together where there are several.
     pub shape: Vec<usize>,
+    /// The inputs, where there are several.
+    pub parts: Vec<Part>,
     /// Front end, where recordings are to be turned into features.
     pub front_end: Option<FrontEndSpec>,
 }
@@ -21,6 +24,7 @@ impl ModelInput {
     pub fn values(&self, item: Item) -> Result<Vec<f32>, DataError> {
         let recording = match item {
             Item::Array(array) => return arrange(array, &self.shape),
+            Item::Arrays(arrays) => return join(arrays, &self.parts),
             Item::Recording(recording) => recording,
         };
         let Some(front_end) = &self.front_end else {
@@ -35,8 +39,29 @@ impl ModelInput {
         let length = samples_of_frames(frames, window, front_end.hop.into(), front_end.centered);
         let computed = front_end.features(&to_length(recording.samples, length))?;
         let shape = vec![computed.len(), features];
-        arrange(super::Array { shape, values: computed.into_iter().flatten().collect() }, &self.shape)
+        arrange(Array { shape, values: computed.into_iter().flatten().collect() }, &self.shape)
     }
+}
+
+/// Arrays one behind the other in the order of a model's inputs: by their names where all are those of inputs, else as they come.
+///
+/// # Errors
+/// There are not as many as inputs, or one has another shape.
+pub fn join(arrays: Vec<(String, Array)>, parts: &[Part]) -> Result<Vec<f32>, DataError> {
+    if arrays.len() != parts.len() {
+        let names = |names: Vec<&str>| names.join(", ");
+        return Err(DataError::Inputs {
+            found: names(arrays.iter().map(|(name, _)| name.as_str()).collect()),
+            needed: names(parts.iter().map(|part| part.name.as_str()).collect()),
+        });
+    }
+    let named = parts.iter().all(|part| arrays.iter().any(|(name, _)| *name == part.name));
+    let mut values = Vec::new();
+    for (place, part) in parts.iter().enumerate() {
+        let found = arrays.iter().position(|(name, _)| named && *name == part.name).unwrap_or(place);
+        values.extend(arrange(arrays[found].1.clone(), &part.shape)?);
+    }
+    Ok(values)
 }
 
 /// The fewest samples that give this many frames.

@@ -7,6 +7,7 @@
 //! | path | items | label |
 //! |---|---|---|
 //! | `.npz` | `x` along its first axis: u8, i8, f16 or f32 | `y`, integers |
+//! | `.npz` without `x` | an array for each input of a model, by the input's name, all along their first axes | `y`, integers |
 //! | folder with folders in it | the recordings (`.wav`, `.flac`, `.ogg`) or images (`.jpg`, `.png`) of each | the folder's name |
 //! | folder without | its recordings or images | the number before the first `_` of the file's name |
 
@@ -17,9 +18,9 @@ mod input;
 mod layout;
 mod selection;
 
-pub use array::{Array, Stack};
+pub use array::{Array, Stack, read_npz};
 pub use error::DataError;
-pub use input::{ModelInput, samples_of_frames, to_length};
+pub use input::{ModelInput, join, samples_of_frames, to_length};
 pub use layout::arrange;
 
 use crate::audio::{self, Recording};
@@ -57,6 +58,8 @@ impl Default for Options {
 pub enum Item {
     /// Real numbers with their shape.
     Array(Array),
+    /// Arrays by their names, for a model of several inputs.
+    Arrays(Vec<(String, Array)>),
     /// Audio.
     Recording(Recording),
 }
@@ -72,7 +75,7 @@ pub struct Dataset {
 
 #[derive(Debug)]
 enum Source {
-    Arrays { x: Stack, y: Option<Vec<i64>> },
+    Arrays { x: Vec<(String, Stack)>, y: Option<Vec<i64>> },
     Files(Vec<File>),
 }
 
@@ -89,7 +92,7 @@ impl Dataset {
             (Source::Files(files), count)
         } else {
             let (x, y) = array::read_npz(path)?;
-            let count = x.len();
+            let count = x.first().map_or(0, |(_, stack)| stack.len());
             (Source::Arrays { x, y }, count)
         };
         let chosen = choose(count, &options);
@@ -123,21 +126,27 @@ impl Dataset {
     /// Its file cannot be read.
     pub fn item(&self, index: usize) -> Result<Item, DataError> {
         let index = self.chosen[index];
-        let mut array = match &self.source {
-            Source::Arrays { x, .. } => x.item(index),
+        let mut arrays: Vec<(String, Array)> = match &self.source {
+            Source::Arrays { x, .. } => x.iter().map(|(name, stack)| (name.clone(), stack.item(index))).collect(),
             Source::Files(files) => {
                 let path = &files[index].path;
                 if files::is_recording(path) {
                     return Ok(Item::Recording(audio::decode(path)?));
                 }
-                files::decode_image(path)?
+                vec![(String::new(), files::decode_image(path)?)]
             }
         };
         let Options { scale, offset, .. } = self.options;
         if scale != 1.0 || offset != 0.0 {
-            array.values.iter_mut().for_each(|v| *v = *v * scale + offset);
+            let values = arrays.iter_mut().flat_map(|(_, array)| &mut array.values);
+            values.for_each(|v| *v = *v * scale + offset);
         }
-        Ok(Item::Array(array))
+        match arrays.as_mut_slice() {
+            [(_, array)] => {
+                Ok(Item::Array(Array { shape: array.shape.clone(), values: std::mem::take(&mut array.values) }))
+            }
+            _ => Ok(Item::Arrays(arrays)),
+        }
     }
 
     /// The class of every item, for a model with these class names; without names, class folders count in sorted order.

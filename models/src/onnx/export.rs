@@ -220,6 +220,14 @@ impl Exporter<'_> {
             Operator::Transpose { permutation } => {
                 self.push("Transpose", &node.name, &[&input], &output, vec![ints("perm", permutation)]);
             }
+            Operator::Part { start } => {
+                let shape = &self.graph.value(node.output).shape;
+                let numbers = [("starts", *start), ("ends", start + shape.iter().product::<usize>()), ("axes", 1)];
+                let [starts, ends, axes] = numbers.map(|(what, number)| self.integers(&output, what, &[number]));
+                let (flat, name) = (format!("{output}/flat"), self.integers(&output, "shape", shape));
+                self.push("Slice", &flat, &[&input, &starts, &ends, &axes], &flat, vec![]);
+                self.push("Reshape", &node.name, &[&flat, &name], &output, vec![]);
+            }
             Operator::Reshape => {
                 let name = self.integers(&output, "shape", &self.graph.value(node.output).shape);
                 self.push("Reshape", &node.name, &[&input, &name], &output, vec![]);

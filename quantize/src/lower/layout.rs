@@ -225,7 +225,7 @@ fn of_value(graph: &Graph, input: ValueId) -> Layout {
     let shape = &graph.value(input).shape;
     let dims: Vec<Vec<usize>> =
         shape.iter().enumerate().map(|(d, &size)| if size > 1 { vec![d] } else { vec![] }).collect();
-    match imposed(graph, input, dims, &mut HashSet::new()) {
+    match imposed(graph, input, input, dims, &mut HashSet::new()) {
         Some(axes) => Layout(
             (0..shape.len())
                 .map(|d| axes.iter().find(|(dim, _)| *dim == d).map(|&(_, axis)| vec![axis]).unwrap_or_default())
@@ -238,9 +238,10 @@ fn of_value(graph: &Graph, input: ValueId) -> Layout {
 
 /// Follows a value whose dimensions hold input dimensions to the first operator that says which axes they are.
 ///
-/// `seen` are values that were followed in vain: shortcuts lead to the same value on many ways.
+/// `origin` is the input; `seen` are values that were followed in vain: shortcuts lead to the same value on many ways.
 fn imposed(
     graph: &Graph,
+    origin: ValueId,
     value: ValueId,
     dims: Vec<Vec<usize>>,
     seen: &mut HashSet<(ValueId, Vec<Vec<usize>>)>,
@@ -263,15 +264,16 @@ fn imposed(
             Operator::Recurrence(_) => return Some([all(0, Axis::Row), all(2, Axis::Channel)].concat()),
             Operator::Transpose { permutation } => permutation.iter().map(|&p| dims[p].clone()).collect(),
             Operator::Reshape => {
-                let sizes = &graph.value(graph.inputs[0]).shape;
+                let sizes = &graph.value(origin).shape;
                 match regroup(&dims, &graph.value(node.output).shape, sizes) {
                     Some(dims) => dims,
                     None => continue,
                 }
             }
+            Operator::Part { .. } => continue,
             _ => dims.clone(),
         };
-        if let Some(found) = imposed(graph, node.output, next, seen) {
+        if let Some(found) = imposed(graph, origin, node.output, next, seen) {
             return Some(found);
         }
     }

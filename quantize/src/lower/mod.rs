@@ -134,6 +134,11 @@ pub enum RowOperator {
     },
     /// The largest of every `outputs`-th channel, see [`Operator::MaxOfChannels`].
     MaxOfChannels,
+    /// One of several inputs, see [`Operator::Part`]; in the order of its rows.
+    Part {
+        /// First element.
+        start: usize,
+    },
     /// A function of each element.
     Function(Function),
     /// Maximum over the window.
@@ -188,6 +193,7 @@ impl RowOperator {
                 | Self::Upsample { .. }
                 | Self::Resample { .. }
                 | Self::MaxOfChannels
+                | Self::Part { .. }
         )
     }
 }
@@ -465,6 +471,17 @@ impl Lowering<'_> {
             Operator::MaxOfChannels { .. } => {
                 let Some(axes) = axes else { return Err(fail("the input is not an image", NCHW)) };
                 self.push(node, RowOperator::MaxOfChannels, &[first.value], POINT, Layout::image_of(axes));
+            }
+            Operator::Part { start } => {
+                let (layout, like) = layout::of_input(self.graph, node.output);
+                self.push(node, RowOperator::Part { start: *start }, &[first.value], POINT, layout.clone());
+                let shape = layout.sizes(&shape, like);
+                // The window says nothing but that it touches the input's only column.
+                let steps = (shape[1] - 1) / shape[0];
+                if let (Some(value), Some(part)) = (self.rows.values.last_mut(), self.rows.nodes.last_mut()) {
+                    (value.shape, value.strides) = (shape, layout.axis_strides(shape));
+                    part.window = Window { kernel: [1, steps + 1], pads: [0, steps, 0, 0], ..POINT };
+                }
             }
             Operator::Clamp { min, max } => {
                 if !self.join_clamp(node, first.value, [*min, *max]) {

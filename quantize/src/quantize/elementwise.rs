@@ -50,6 +50,13 @@ impl Quantizer<'_> {
         Ok(Form { parameters: [code, 0], upsampling, ..self.bare("Upsample", Constants::default()) })
     }
 
+    /// One of several inputs.
+    pub(super) fn part(&self, start: usize) -> Result<Form, QuantizeError> {
+        let first = i32::try_from(start).map_err(|_| self.scale_error("it begins beyond what a plan holds"))?;
+        let upsampling = self.output().shape[0];
+        Ok(Form { parameters: [first, 0], upsampling, ..self.bare("Part", Constants::default()) })
+    }
+
     /// Places of rows, then of columns, in units of the operator's fraction.
     pub(super) fn resample(&self, rows: &[f32], columns: &[f32], upsampling: usize) -> Form {
         let unit = f64::from(1u32 << PLACE_FRACTION);

@@ -180,6 +180,7 @@ impl Quantizer<'_> {
             }
             RowOperator::Upsample { factor, source } => self.upsample(*factor, *source, ("Bilinear", i32::MAX, 32))?,
             RowOperator::MaxOfChannels => self.bare("MaxOfChannels", Constants::default()),
+            RowOperator::Part { start } => self.part(*start)?,
             RowOperator::Resample { rows, columns, upsampling } => self.resample(rows, columns, *upsampling),
             RowOperator::Function(function) => self.table(|x| function.apply(x)),
             RowOperator::MaxPool => self.bare("MaxPool", Constants::default()),
@@ -289,6 +290,7 @@ mod tests {
             "Upsample",
             "Bilinear",
             "Resample",
+            "Part",
             "MaxOfChannels",
             "LogSoftmax",
             "RecurrentRows",

@@ -39,6 +39,7 @@ impl Quantizer<'_> {
                 self.upsample(*factor, *source, ("WideBilinear", MAX_MULTIPLIER, MAX_SHIFT))?
             }
             RowOperator::MaxOfChannels => self.bare("MaxOfChannels", Constants::default()),
+            RowOperator::Part { start } => self.part(*start)?,
             RowOperator::Resample { rows, columns, upsampling } => self.resample(rows, columns, *upsampling),
             RowOperator::Function(function) => self.wide_table(|x| function.apply(x)),
             RowOperator::Clamp => self.wide_table(|x| x),

@@ -29,37 +29,40 @@ pub struct Segment {
 /// first, then the fewest bytes.
 pub fn best_cuts(wiring: &Wiring<'_>, most: Heads, enough: usize) -> Vec<Segment> {
     let count = wiring.graph.steps.len();
-    // For each end: the cost of the best split before it, and the last segment of that split.
-    let mut best: Vec<Option<(Cost, Segment)>> = vec![None; count + 1];
+    // For each end: the cost of the best split before it, and start and heads of its last segment.
+    let mut best: Vec<Option<(Cost, usize, Heads)>> = vec![None; count + 1];
     for start in 0..count {
         let before = match &best[start] {
-            Some((cost, _)) => *cost,
+            Some((cost, ..)) => *cost,
             None if start == 0 => Cost { beyond: enough, ..Cost::default() },
             None => continue,
         };
         let from = From::new(wiring, start);
         // A second segment would wait for the last row of the first.
         let allowed = |end: usize| wiring.graph.endless.is_none() || end == count;
-        for (end, best) in best.iter_mut().enumerate().skip(start + 1).filter(|&(end, _)| allowed(end)) {
-            for heads in [Heads::Passing, Heads::All].into_iter().filter(|&h| h <= most) {
-                let (bytes, moved, heads) = from.segment(end, heads);
+        let modes = [Heads::Passing, Heads::All].into_iter().filter(|&h| h <= most);
+        let mut growing: Vec<Growing<'_>> = modes.map(|heads| Growing::new(&from, heads)).collect();
+        for (end, best) in best.iter_mut().enumerate().skip(start + 1) {
+            for growing in &mut growing {
+                growing.grow();
                 let cost = Cost {
-                    beyond: before.beyond.max(bytes),
+                    beyond: before.beyond.max(growing.bytes()),
                     segments: before.segments + 1,
-                    bytes: before.bytes.max(bytes),
-                    moved: before.moved + moved,
+                    bytes: before.bytes.max(growing.bytes()),
+                    moved: before.moved + growing.moved,
                 };
-                if best.as_ref().is_none_or(|(b, _)| cost < *b) {
-                    *best = Some((cost, Segment { steps: start..end, heads }));
+                if allowed(end) && best.as_ref().is_none_or(|(b, ..)| cost < *b) {
+                    *best = Some((cost, start, growing.most));
                 }
             }
         }
     }
     let mut segments = Vec::new();
     let mut end = count;
-    while let Some((_, segment)) = best[end].take() {
-        end = segment.steps.start;
-        segments.push(segment);
+    while let Some((_, start, most)) = best[end] {
+        let heads = From::new(wiring, start).heads(end, most);
+        segments.push(Segment { steps: start..end, heads });
+        end = start;
     }
     segments.reverse();
     segments
@@ -95,28 +98,93 @@ impl<'a> From<'a> {
         Self { wiring, start, all, rings: [with, without] }
     }
 
-    /// Bytes beside the engine's counters, bytes moved from heads to rings, and the heads of the segment up to `end`.
-    fn segment(&self, end: usize, most: Heads) -> (usize, usize, Vec<usize>) {
-        let steps = self.start..end;
+    /// Rows of a value's ring in a segment that reads all of it, and whether it has a head there.
+    fn ring(&self, v: usize, steps: &Range<usize>, most: Heads) -> (u32, bool) {
         let first = self.wiring.written(&self.all).start;
-        let mut flags = vec![false; self.wiring.graph.values.len()];
-        let (mut bytes, mut moved) = (0, 0);
-        for v in self.wiring.written(&steps) {
-            let [with, without] = [self.rings[0][v - first], self.rings[1][v - first]];
-            let mut rows = without;
-            if self.wiring.outlives(v, &steps) {
-                rows = self.wiring.rows(v);
-            } else if self.wiring.can_have_head(v, &steps) && (most == Heads::All || with == 0) {
-                flags[v] = true;
-                rows = with;
-                moved += if with > 0 { self.wiring.row_len(v) * self.wiring.rows(v) as usize } else { 0 };
-            }
-            bytes += self.wiring.ring_len(v, rows);
+        let [with, without] = [self.rings[0][v - first], self.rings[1][v - first]];
+        let head = self.wiring.can_have_head(v, steps) && (most == Heads::All || with == 0);
+        (if head { with } else { without }, head)
+    }
+
+    /// The values that have heads in the segment up to `end`.
+    fn heads(&self, end: usize, most: Heads) -> Vec<usize> {
+        let steps = self.start..end;
+        let written = self.wiring.written(&steps);
+        written.filter(|&v| !self.wiring.outlives(v, &steps) && self.ring(v, &steps, most).1).collect()
+    }
+}
+
+/// A segment that grows by one step at a time: what it needs changes by what that step writes and is the last to read.
+struct Growing<'a> {
+    from: &'a From<'a>,
+    most: Heads,
+    end: usize,
+    /// Whether each value has a head.
+    heads: Vec<bool>,
+    /// Bytes of rings, sums and values from before.
+    kept: usize,
+    /// Bytes of scratch and heads.
+    transient: usize,
+    /// Bytes moved from heads to rings.
+    moved: usize,
+}
+
+impl<'a> Growing<'a> {
+    fn new(from: &'a From<'a>, most: Heads) -> Self {
+        let (wiring, start) = (from.wiring, from.start);
+        let steps = start..start;
+        let whole = |v: usize| wiring.ring_len(v, wiring.rows(v));
+        let kept = crossing(wiring, &steps).map(whole).sum();
+        let heads = vec![false; wiring.graph.values.len()];
+        let mut segment = Self { from, most, end: start, heads, kept, transient: 0, moved: 0 };
+        if start == 0 {
+            segment.kept += whole(0);
+            segment.settle(0);
         }
-        bytes += crossing(self.wiring, &steps).map(|v| self.wiring.ring_len(v, self.wiring.rows(v))).sum::<usize>();
-        bytes += steps.clone().map(|s| self.wiring.graph.steps[s].sums * 4).sum::<usize>();
-        bytes += transient::place(self.wiring, &steps, &flags).1;
-        (bytes, moved, (0..flags.len()).filter(|&v| flags[v]).collect())
+        segment
+    }
+
+    /// Bytes beside the engine's counters.
+    fn bytes(&self) -> usize {
+        self.kept + self.transient
+    }
+
+    /// Takes in the next step.
+    fn grow(&mut self) {
+        let wiring = self.from.wiring;
+        let (step, output) = (self.end, self.end + 1);
+        self.end += 1;
+        self.kept += wiring.ring_len(output, wiring.rows(output)) + wiring.graph.steps[step].sums * 4;
+        self.transient = self.transient.max(wiring.scratch_len(step));
+        let first = wiring.written(&(self.from.start..self.end)).start;
+        let inputs = &wiring.graph.steps[step].inputs;
+        for (index, &input) in inputs.iter().enumerate() {
+            let done = wiring.readers[input].last() == Some(&step) && !inputs[..index].contains(&input);
+            if done && input >= first {
+                self.settle(input);
+            }
+        }
+        self.settle(output);
+    }
+
+    /// A value is held whole until the segment has its last reader; from then on it has the ring that its readers need.
+    fn settle(&mut self, v: usize) {
+        let wiring = self.from.wiring;
+        let steps = self.from.start..self.end;
+        if wiring.outlives(v, &steps) {
+            return;
+        }
+        let (rows, head) = self.from.ring(v, &steps, self.most);
+        self.kept -= wiring.ring_len(v, wiring.rows(v)) - wiring.ring_len(v, rows);
+        if !head {
+            return;
+        }
+        self.moved += if rows > 0 { wiring.row_len(v) * wiring.rows(v) as usize } else { 0 };
+        self.heads[v] = true;
+        let around = [v.checked_sub(1), Some(v)].into_iter().flatten();
+        for first in around {
+            self.transient = self.transient.max(transient::heads_len(wiring, first, &self.heads));
+        }
     }
 }
 
@@ -124,4 +192,86 @@ impl<'a> From<'a> {
 pub fn crossing<'a>(wiring: &'a Wiring<'_>, steps: &Range<usize>) -> impl Iterator<Item = usize> + use<'a> {
     let start = steps.start;
     (0..start + 1).filter(move |&v| start > 0 && wiring.readers[v].last().is_some_and(|&r| r >= start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lower::{RowGraph, RowNode, RowOperator, RowValue};
+    use crate::qgraph::QGraph;
+    use crate::quantize::{Statistics, quantize};
+    use proptest::prelude::*;
+    use residua_models::graph::{ValueId, Window};
+
+    /// What a segment needs, worked out at once: bytes, and bytes moved.
+    fn whole(from: &From<'_>, end: usize, most: Heads) -> (usize, usize) {
+        let (wiring, steps) = (from.wiring, from.start..end);
+        let mut flags = vec![false; wiring.graph.values.len()];
+        let (mut bytes, mut moved) = (0, 0);
+        for v in wiring.written(&steps) {
+            let (mut rows, mut head) = from.ring(v, &steps, most);
+            if wiring.outlives(v, &steps) {
+                (rows, head) = (wiring.rows(v), false);
+            }
+            flags[v] = head;
+            moved += if head && rows > 0 { wiring.row_len(v) * wiring.rows(v) as usize } else { 0 };
+            bytes += wiring.ring_len(v, rows);
+        }
+        bytes += crossing(wiring, &steps).map(|v| wiring.ring_len(v, wiring.rows(v))).sum::<usize>();
+        bytes += steps.clone().map(|s| wiring.graph.steps[s].sums * 4).sum::<usize>();
+        (bytes + transient::place(wiring, &steps, &flags).1, moved)
+    }
+
+    /// Convolutions over columns of rows, and sums with earlier values.
+    fn graph(rows: usize, nodes: &[(usize, bool)]) -> QGraph {
+        let value = |index: usize| RowValue {
+            name: format!("v{index}"),
+            shape: [rows, 1, 2],
+            source: ValueId(index),
+            strides: [0; 3],
+            quantization: None,
+        };
+        let node = |(index, &(kernel, sum)): (usize, &(usize, bool))| {
+            let point = Window { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0; 4] };
+            let tall = Window { kernel: [2 * kernel + 1, 1], pads: [kernel, 0, kernel, 0], ..point };
+            let weights = vec![0.5; 4 * (2 * kernel + 1)];
+            let convolution = RowOperator::Convolution { weights, bias: vec![0.0; 2], groups: 1, pad_value: None };
+            let add = RowOperator::Add { signs: [1.0, 1.0] };
+            let earlier = index.saturating_sub(kernel);
+            RowNode {
+                name: format!("n{index}"),
+                operator: if sum { add } else { convolution },
+                inputs: if sum { vec![index, earlier] } else { vec![index] },
+                output: index + 1,
+                window: if sum { point } else { tall },
+                clamp: [f32::NEG_INFINITY, f32::INFINITY],
+                macs: 0,
+            }
+        };
+        let values: Vec<RowValue> = (0..=nodes.len()).map(value).collect();
+        let nodes: Vec<RowNode> = nodes.iter().enumerate().map(node).collect();
+        let statistics: Vec<Statistics> = values.iter().map(|_| [-1.0, 1.0].into()).collect();
+        let outputs = vec![nodes.len(), nodes.len() / 2];
+        quantize(&RowGraph { values, nodes, outputs, ..RowGraph::default() }, &statistics).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn growing_segments_need_what_whole_ones_do(
+            rows in 1usize..9, nodes in proptest::collection::vec((0usize..4, any::<bool>()), 1..12),
+        ) {
+            let graph = graph(rows, &nodes);
+            let wiring = Wiring::new(&graph);
+            for start in 0..nodes.len() {
+                let from = From::new(&wiring, start);
+                for most in [Heads::Passing, Heads::All] {
+                    let mut growing = Growing::new(&from, most);
+                    for end in start + 1..=nodes.len() {
+                        growing.grow();
+                        prop_assert_eq!((growing.bytes(), growing.moved), whole(&from, end, most), "{}..{}", start, end);
+                    }
+                }
+            }
+        }
+    }
 }

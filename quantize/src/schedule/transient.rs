@@ -9,14 +9,8 @@ use std::ops::Range;
 /// starts at the first byte. Consecutive heads lie alternately at the low and the high end.
 pub fn place(wiring: &Wiring<'_>, steps: &Range<usize>, heads: &[bool]) -> (Vec<(usize, usize)>, usize) {
     let written = wiring.written(steps);
-    let floor = |v: usize| wiring.scratch_len(v).max(v.checked_sub(1).map_or(0, |s| wiring.scratch_len(s)));
-    let mut len = steps.clone().map(|s| wiring.scratch_len(s)).max().unwrap_or(0);
-    for v in written.clone().filter(|&v| heads[v]) {
-        len = len.max(floor(v) + wiring.row_len(v));
-        if written.contains(&(v + 1)) && heads[v + 1] {
-            len = len.max(floor(v).max(floor(v + 1)) + wiring.row_len(v) + wiring.row_len(v + 1));
-        }
-    }
+    let scratch = steps.clone().map(|s| wiring.scratch_len(s)).max().unwrap_or(0);
+    let len = written.clone().map(|v| heads_len(wiring, v, heads)).max().unwrap_or(0).max(scratch);
     let mut low = true;
     let mut offsets = Vec::new();
     for v in written {
@@ -24,8 +18,24 @@ pub fn place(wiring: &Wiring<'_>, steps: &Range<usize>, heads: &[bool]) -> (Vec<
             low = true;
             continue;
         }
-        offsets.push((v, if low { floor(v) } else { len - wiring.row_len(v) }));
+        offsets.push((v, if low { floor(wiring, v) } else { len - wiring.row_len(v) }));
         low = !low;
     }
     (offsets, len)
+}
+
+/// Bytes that scratch and heads take while a value's head is live, with that of the next value; 0 where it has none.
+pub fn heads_len(wiring: &Wiring<'_>, v: usize, heads: &[bool]) -> usize {
+    match (heads.get(v), heads.get(v + 1)) {
+        (Some(true), Some(true)) => {
+            floor(wiring, v).max(floor(wiring, v + 1)) + wiring.row_len(v) + wiring.row_len(v + 1)
+        }
+        (Some(true), _) => floor(wiring, v) + wiring.row_len(v),
+        _ => 0,
+    }
+}
+
+/// Bytes of scratch of the steps that write a value and read it next.
+fn floor(wiring: &Wiring<'_>, v: usize) -> usize {
+    wiring.scratch_len(v).max(v.checked_sub(1).map_or(0, |s| wiring.scratch_len(s)))
 }

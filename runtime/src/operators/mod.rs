@@ -28,6 +28,7 @@ mod mean_pool;
 mod multiply;
 pub mod padding;
 pub mod pairing;
+mod part;
 mod pointwise;
 pub mod recurrent;
 mod resample;
@@ -62,6 +63,7 @@ pub use max_pool::MaxPool;
 pub use mean::Mean;
 pub use mean_pool::MeanPool;
 pub use multiply::Multiply;
+pub use part::Part;
 pub use pointwise::Pointwise;
 pub use recurrent::{RecurrentColumns, RecurrentRows};
 pub use resample::{FRACTION as PLACE_FRACTION, PADDING as PLACE_OF_PADDING, Resample};
@@ -246,6 +248,8 @@ operators! {
     21 "RecurrentRows" "recurrent-rows" RecurrentRows wide_sums RecurrentRows<'p>,
     /// LSTM or GRU along the columns, or over all rows.
     22 "RecurrentColumns" "recurrent-columns" RecurrentColumns wide_window RecurrentColumns<'p>,
+    /// One of several inputs.
+    23 "Part" "part" Part wide_window Part,
     /// Any convolution, dense layer or scale per channel.
     32 "WideConvolution" "wide-convolution" WideConvolution wide_window wide::WideConvolution<'p>,
     /// Sum of two tensors.

@@ -9,6 +9,7 @@ mod logic;
 mod normalization;
 mod order;
 mod parts;
+mod places;
 mod pooling;
 mod qlinear;
 mod quantization;

@@ -2,14 +2,12 @@
 
 use super::convolution::{as_image, like};
 use super::order::in_image_order;
+use super::places::{all, along, listed};
 use super::quantization::real_of_code;
 use super::{Builder, Call, Operand, Reject, unsupported};
 use crate::graph::{Operator, ValueId};
 use crate::onnx::constant::Constant;
 use crate::onnx::fold::axis;
-
-/// Most rows or columns that padding makes.
-const MAX_PLACES: usize = 1 << 20;
 
 pub(super) fn concat(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
     let operands: Vec<Operand<'_>> = call.operands.iter().flatten().copied().collect();
@@ -57,7 +55,7 @@ fn side_by_side(builder: &mut Builder, call: &Call<'_>, inputs: &[ValueId], axis
     let mut start = 0;
     for (&image, &size) in images.iter().zip(&sizes) {
         let place = |at: usize| if (start..start + size).contains(&at) { (at - start) as f32 } else { -1.0 };
-        let operator = at_places(builder.shape(image), axis, (0..total).map(place).collect());
+        let operator = along(builder.shape(image), axis, (0..listed(total)?).map(place).collect())?;
         let padded = builder.emit(call, operator, &[image])?;
         sum = Some(match sum {
             Some(sum) => builder.emit(call, Operator::Add, &[sum, padded])?,
@@ -224,8 +222,9 @@ fn cut(builder: &mut Builder, call: &Call<'_>, value: ValueId, part: Cut) -> Res
         }
         2 | 3 => {
             let image = as_image(builder, call, value)?;
+            listed(end - start)?;
             let taken: Vec<f32> = (start..end).step_by(step).map(|place| place as f32).collect();
-            let operator = at_places(builder.shape(image), axis, taken);
+            let operator = along(builder.shape(image), axis, taken)?;
             let output = builder.emit(call, operator, &[image])?;
             like(builder, call, output, value)
         }
@@ -310,21 +309,18 @@ fn padded(
     }
     if [lines(2), lines(3)] != [[0; 2]; 2] {
         let image = as_image(builder, call, value)?;
-        let places = |axis: usize| {
+        let places = |axis: usize| -> Result<Vec<f32>, Reject> {
             let ([before, after], size) = (lines(axis), builder.shape(image)[axis]);
-            match repeated {
-                Some(repeated) => repeated.places(size, before, after),
-                None if before.max(after).max(size) > MAX_PLACES => None,
+            [before, after, size].into_iter().try_for_each(|count| listed(count).map(drop))?;
+            Ok(match repeated {
+                Some(repeated) => repeated.places(size as i64, before as i64, after as i64),
                 None => {
                     let zeros = |count| std::iter::repeat_n(-1.0, count);
-                    Some(zeros(before).chain((0..size).map(|i| i as f32)).chain(zeros(after)).collect())
+                    zeros(before).chain((0..size).map(|i| i as f32)).chain(zeros(after)).collect()
                 }
-            }
+            })
         };
-        let Some((rows, columns)) = places(2).zip(places(3)) else {
-            let shape = builder.shape(image);
-            return Err(unsupported(format!("pads {pads:?} around {shape:?}"), "pads of fewer pixels"));
-        };
+        let (rows, columns) = (places(2)?, places(3)?);
         let output = builder.emit(call, Operator::Resample { rows, columns }, &[image])?;
         value = like(builder, call, output, value)?;
     }
@@ -352,13 +348,8 @@ impl Repeated {
         }
     }
 
-    /// Where each row or column of the output lies in the input; `None` where the padding is absurdly large.
-    fn places(self, size: usize, before: usize, after: usize) -> Option<Vec<f32>> {
-        let (size, first) = (i64::try_from(size).ok()?, i64::try_from(before).ok()?);
-        let end = size.checked_add(i64::try_from(after).ok()?)?;
-        if first.max(end) > MAX_PLACES as i64 {
-            return None;
-        }
+    /// Where each row or column of the output lies in the input.
+    fn places(self, size: i64, before: i64, after: i64) -> Vec<f32> {
         let place = |at: i64| match self {
             Self::Edge => at.clamp(0, size - 1),
             Self::Wrap => at.rem_euclid(size),
@@ -369,17 +360,7 @@ impl Repeated {
                 at.min(period - at)
             }
         };
-        Some((-first..end).map(|at| place(at) as f32).collect())
-    }
-}
-
-/// Rows (axis 2) or columns (axis 3) of an image at some places.
-fn at_places(image: &[usize], axis: usize, places: Vec<f32>) -> Operator {
-    let all = |size: usize| (0..size).map(|i| i as f32).collect();
-    if axis == 2 {
-        Operator::Resample { rows: places, columns: all(image[3]) }
-    } else {
-        Operator::Resample { rows: all(image[2]), columns: places }
+        (-before..size + after).map(|at| place(at) as f32).collect()
     }
 }
 
@@ -437,7 +418,7 @@ fn picked(
         let sources: Vec<(usize, usize)> = wanted.iter().map(|&channel| (channel, 0)).collect();
         Operator::pick(size, 1, &sources).ok_or_else(form)?
     } else {
-        at_places(builder.shape(image), axis, wanted.iter().map(|&i| i as f32).collect())
+        along(builder.shape(image), axis, wanted.iter().map(|&i| i as f32).collect())?
     };
     let output = builder.emit(call, operator, &[image])?;
     like(builder, call, output, value)
@@ -455,21 +436,21 @@ pub(super) fn parts_along(builder: &Builder, value: ValueId, axis: usize) -> Opt
 fn parts_of_one(builder: &Builder, inputs: &[ValueId], axis: usize) -> Option<(ValueId, Operator)> {
     let part = |&input: &ValueId| {
         let node = builder.graph.producer(input).and_then(|n| builder.graph.nodes.get(n));
-        match node.map(|n| (&n.operator, n.inputs[0])) {
+        Some(match node.map(|n| (&n.operator, n.inputs[0])) {
             Some((Operator::Resample { rows, columns }, source)) => (source, [rows.clone(), columns.clone()]),
             _ => {
-                let all = |axis: usize| (0..builder.shape(input)[axis]).map(|i| i as f32).collect();
-                (input, [all(2), all(3)])
+                let all = |axis: usize| all(builder.shape(input)[axis]).ok();
+                (input, [all(2)?, all(3)?])
             }
-        }
+        })
     };
-    let parts: Vec<_> = inputs.iter().map(part).collect();
+    let parts: Vec<_> = inputs.iter().map(part).collect::<Option<_>>()?;
     let (source, first) = parts.first()?;
-    let (along, across) = (axis - 2, 3 - axis);
+    let (own, across) = (axis - 2, 3 - axis);
     if !parts.iter().all(|(from, places)| from == source && places[across] == first[across]) {
         return None;
     }
-    let places: Vec<f32> = parts.iter().flat_map(|(_, places)| places[along].iter().copied()).collect();
+    let places: Vec<f32> = parts.iter().flat_map(|(_, places)| places[own].iter().copied()).collect();
     let [rows, columns] = if axis == 2 { [places, first[1].clone()] } else { [first[0].clone(), places] };
     Some((*source, Operator::Resample { rows, columns }))
 }

@@ -1,12 +1,10 @@
 //! Images of another size: Resize and the older Upsample.
 
 use super::convolution::{as_image, like};
+use super::places::listed;
 use super::{Builder, Call, Operand, Reject, unsupported};
 use crate::graph::{Operator, PixelSource, ValueId};
 use crate::onnx::fold::axis;
-
-/// Most rows or columns of an output.
-const MAX_SIZE: usize = 1 << 20;
 
 const NEAREST: &str = "rows and columns of an image; nearest or linear, between pixels of the whole input";
 
@@ -44,6 +42,7 @@ pub(super) fn resize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
         return Ok(vec![builder.emit(call, Operator::Upsample { factor, source }, &[input])?]);
     }
     let places = |target: &Target| {
+        listed(target.to)?;
         let places: Option<Vec<f32>> = (0..target.to).map(|x| place(target, x, mode, transform, rounding)).collect();
         places.ok_or_else(form)
     };
@@ -109,7 +108,7 @@ fn targets(call: &Call<'_>, shape: &[usize], old: bool) -> Result<Vec<Target>, R
             (None, Some(&scale)) => Target { from, to: (from as f32 * scale).floor() as usize, scale },
             (None, None) => continue,
         };
-        if !(1..=MAX_SIZE).contains(&target.to) {
+        if target.to == 0 {
             return Err(Reject::Invalid(format!("size {} of axis {axis}", target.to)));
         }
         targets[axis] = target;

@@ -3,6 +3,7 @@
 use super::convolution::{as_image, like};
 use super::logic::is_truth;
 use super::order::in_image_order;
+use super::places::listed;
 use super::{Builder, Call, Operand, Reject, unsupported};
 use crate::graph::{Operator, ValueId};
 use crate::onnx::constant::Elements;
@@ -97,14 +98,15 @@ fn repeated(builder: &mut Builder, call: &Call<'_>, value: ValueId, repeats: &[u
         let axis = axis - 1;
         let output = in_image_order(builder, call, image, |builder, image, axes| {
             let axis = axes.iter().position(|&a| a == axis).unwrap_or(axis);
-            let lines = |a: usize| {
-                let times = if a == axis { times } else { 1 };
-                (0..builder.shape(image)[a]).flat_map(|i| std::iter::repeat_n(i as f32, times)).collect()
+            let lines = |a: usize| -> Result<Vec<f32>, Reject> {
+                let (size, times) = (builder.shape(image)[a], if a == axis { times } else { 1 });
+                listed(size.saturating_mul(times))?;
+                Ok((0..size).flat_map(|i| std::iter::repeat_n(i as f32, times)).collect())
             };
             if axis < 2 {
                 return Err(form());
             }
-            let operator = Operator::Resample { rows: lines(2), columns: lines(3) };
+            let operator = Operator::Resample { rows: lines(2)?, columns: lines(3)? };
             builder.emit(call, operator, &[image])
         })?;
         return builder.reshape(call, output, sizes);
@@ -115,17 +117,19 @@ fn repeated(builder: &mut Builder, call: &Call<'_>, value: ValueId, repeats: &[u
             return Err(form());
         }
         let mut output = as_image(builder, call, image)?;
-        let lines = |axis: usize| {
+        let lines = |axis: usize| -> Result<Vec<f32>, Reject> {
             let size = builder.shape(output)[axis];
             let times = repeats.get(axis).copied().unwrap_or(1);
-            (0..size * times).map(|i| (i % size) as f32).collect::<Vec<f32>>()
+            let count = listed(size.saturating_mul(times))?;
+            Ok((0..count).map(|i| (i % size) as f32).collect())
         };
-        let (rows, columns) = (lines(2), lines(3));
         if repeats[2..].iter().any(|&r| r > 1) {
+            let (rows, columns) = (lines(2)?, lines(3)?);
             output = builder.emit(call, Operator::Resample { rows, columns }, &[output])?;
         }
         let channels = builder.shape(output)[1];
         if repeats[1] > 1 {
+            listed(channels.saturating_mul(repeats[1]))?;
             let sources: Vec<(usize, usize)> = (0..channels * repeats[1]).map(|c| (c % channels, 0)).collect();
             let operator = Operator::pick(channels, 1, &sources).ok_or_else(form)?;
             output = builder.emit(call, operator, &[output])?;

@@ -34,9 +34,14 @@ pub(super) fn space_to_depth(builder: &mut Builder, call: &Call<'_>) -> Result<V
     let Some(area) = block.checked_mul(block).filter(|&area| area > 0 && area <= MAX_WEIGHTS) else {
         return Err(Reject::Invalid(format!("blocksize is {block}")));
     };
-    let sources: Vec<(usize, usize)> = (0..channels.saturating_mul(area)).map(|output| source(output, area)).collect();
-    let operator = Operator::pick(channels, block, &sources)
-        .ok_or_else(|| unsupported(format!("blocks of {block} with {channels} channels"), "smaller blocks"))?;
+    let form = || unsupported(format!("blocks of {block} with {channels} channels"), "smaller blocks");
+    // Each output has as many weights as there are outputs.
+    let outputs = channels.saturating_mul(area);
+    if outputs.saturating_mul(outputs) > MAX_WEIGHTS {
+        return Err(form());
+    }
+    let sources: Vec<(usize, usize)> = (0..outputs).map(|output| source(output, area)).collect();
+    let operator = Operator::pick(channels, block, &sources).ok_or_else(form)?;
     Ok(vec![builder.emit(call, operator, &[input])?])
 }
 

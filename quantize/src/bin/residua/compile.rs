@@ -8,7 +8,6 @@ use crate::common::progress::spinner;
 use crate::common::target::Target;
 use clap::{Args, ValueEnum};
 use residua::plan::Plan;
-use residua_models::data::ModelInput;
 use residua_quantize::budget::Budget;
 use residua_quantize::calibrate::Method;
 use residua_quantize::compile::{MAX_CALIBRATION, Model};
@@ -222,8 +221,7 @@ fn calibrate(arguments: &Arguments, model: &mut Model, data: &Path) -> Result<(V
     selection.limit = selection.limit.or(NonZeroUsize::new(MAX_CALIBRATION));
     let data = arguments.scaling.open(data, &selection, 0)?;
     let spinner = spinner("calibration");
-    let shape = model.graph.inputs.first().map_or(vec![], |&input| model.graph.value(input).shape.clone());
-    let input = ModelInput { shape, front_end: model.front_end.clone() };
+    let input = model.input();
     let inputs = (0..data.len()).map(|index| input.values(data.item(index)?)).collect::<Result<Vec<_>, _>>()?;
     let statistics = model.calibrate(&inputs, arguments.method, arguments.activations)?;
     spinner.finish_and_clear();

@@ -11,7 +11,7 @@ use clap::Args;
 use npyz::WriterBuilder;
 use rayon::prelude::*;
 use residua_harness::{Options, StepCost};
-use residua_models::data::{Item, Stack};
+use residua_models::data::{Item, Stack, read_npz};
 use residua_quantize::feed::PlanModel;
 use residua_quantize::ports::Port;
 use residua_quantize::simulate;
@@ -80,18 +80,31 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let bytes = read_plan(&arguments.plan)?;
     let plan = load_plan(&arguments.plan, &bytes)?;
     let model = PlanModel::new(plan);
-    let stack = Stack::read_npy(&arguments.input)?;
+    let is_archive = arguments.input.extension().is_some_and(|extension| extension == "npz");
+    let stacks = if is_archive {
+        read_npz(&arguments.input)?.0
+    } else {
+        vec![(String::new(), Stack::read_npy(&arguments.input)?)]
+    };
     let Scaling { input_scale, input_offset } = arguments.scaling;
-    let arrays = (0..stack.len()).map(|index| {
+    let item = |stack: &Stack, index: usize| {
         let mut array = stack.item(index);
         array.values.iter_mut().for_each(|v| *v = *v * input_scale + input_offset);
         array
-    });
-    if let Some(timing) = model.timing() {
+    };
+    let count = stacks.first().map_or(0, |(_, stack)| stack.len());
+    if let [(_, stack)] = stacks.as_slice()
+        && let Some(timing) = model.timing()
+    {
+        let arrays = (0..count).map(|index| item(stack, index));
         let inputs: Vec<Vec<i8>> = arrays.map(|array| model.stream(array)).collect::<Result<_, _>>()?;
         return stream::run(arguments, &bytes, &model, timing, &inputs);
     }
-    let inputs: Vec<Vec<i8>> = arrays.map(|array| model.quantized(Item::Array(array))).collect::<Result<_, _>>()?;
+    let items = (0..count).map(|index| match stacks.as_slice() {
+        [(_, stack)] => Item::Array(item(stack, index)),
+        _ => Item::Arrays(stacks.iter().map(|(name, stack)| (name.clone(), item(stack, index))).collect()),
+    });
+    let inputs: Vec<Vec<i8>> = items.map(|item| model.quantized(item)).collect::<Result<_, _>>()?;
 
     let start = Instant::now();
     let mut outputs = simulate::run_all(&plan, &inputs)?;

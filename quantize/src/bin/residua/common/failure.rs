@@ -126,7 +126,6 @@ fn execute(error: &ExecuteError) -> Kind {
 fn feed(error: &FeedError) -> Kind {
     match error {
         FeedError::Execute(error) => execute(error),
-        FeedError::Inputs(_) => Kind::Unsupported,
         _ => Kind::Input,
     }
 }
