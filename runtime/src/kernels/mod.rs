@@ -72,8 +72,10 @@ pub(crate) use portable::depthwise;
 pub(crate) use portable::{add, add_up, clamp, copy};
 #[cfg(not(any(residua_thumb, residua_rv32, target_arch = "x86_64")))]
 pub(crate) use portable::{depthwise3, multiply, multiply_one};
-#[cfg(not(residua_thumb))]
+#[cfg(not(any(residua_thumb, residua_rv32)))]
 pub(crate) use portable::{expand, gather};
+#[cfg(residua_rv32)]
+pub(crate) use rv32::{expand, gather};
 #[cfg(all(residua_thumb, not(residua_mve)))]
 pub(crate) use thumb::expand;
 #[cfg(residua_thumb)]
@@ -128,7 +130,7 @@ impl<'a> Runs<'a> {
     }
 
     /// Whether all elements are there.
-    #[cfg(residua_thumb)]
+    #[cfg(any(residua_thumb, residua_rv32))]
     fn complete(&self) -> bool {
         let last = self.count.saturating_sub(1).checked_mul(self.pitch);
         last.and_then(|last| last.checked_add(self.len)).is_some_and(|end| end <= self.elements.len())

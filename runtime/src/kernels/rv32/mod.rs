@@ -11,4 +11,9 @@ macro_rules! rv32_asm {
 }
 
 pub(super) mod depthwise3;
+mod expand;
+mod gather;
 pub(super) mod multiply;
+
+pub(crate) use expand::expand;
+pub(crate) use gather::gather;
