@@ -11,8 +11,8 @@
 //! | `mve` | Armv8.1-M with MVE |
 //! | `x86` | the host, where it has AVX2 |
 //!
-//! A plan holds its weights in one of two [packings](Packing): that which all cores but those with MVE read, and the host, is
-//! what the compiler writes; the host packs a plan anew ([`vectors`]) when it puts it on a core that reads the other.
+//! A plan holds its weights in one of three [packings](Packing): that which the host and most cores read is what the compiler
+//! writes; the host packs a plan anew when it puts it on a core with MVE ([`vectors`]) or an RV32IM core ([`halves`]).
 //!
 //! # Four products, two instructions
 //!
@@ -30,6 +30,11 @@
 //! of their product with a multiplier of 24 fraction bits is the output. All arithmetic wraps at 32 bits, the same on every
 //! core; the compiler proves that it does not.
 //!
+//! # Two products, one multiplication
+//!
+//! Where there is no such instruction, a multiplication takes as long as an addition, and a word has room for the sums of two
+//! channels while there are few products in them ([`halves`]).
+//!
 //! # Sixteen products, one instruction
 //!
 //! With MVE, VMLADAVA adds sixteen products of int8 to a register, two pixels by four channels at a time. Vectors across
@@ -41,6 +46,7 @@
 mod assembly;
 #[cfg(residua_dsp)]
 mod dsp;
+pub mod halves;
 #[cfg(residua_mve)]
 mod mve;
 pub mod nines;
@@ -58,16 +64,20 @@ pub mod vectors;
 pub mod x86;
 
 #[cfg(any(all(residua_thumb, not(residua_mve)), residua_rv32))]
-pub(crate) use assembly::{depthwise3, multiply, multiply_one};
+pub(crate) use assembly::depthwise3;
+#[cfg(all(residua_thumb, not(residua_mve)))]
+pub(crate) use assembly::{multiply, multiply_one};
 #[cfg(residua_dsp)]
 pub(crate) use dsp::depthwise;
 #[cfg(residua_mve)]
 pub(crate) use mve::{Multiplication, TapColumns, WindowRows, accumulate, add, add_up, clamp, copy, depthwise};
 pub(crate) use portable::Addition;
-#[cfg(not(any(residua_mve, target_arch = "x86_64")))]
+#[cfg(not(any(residua_mve, residua_rv32, target_arch = "x86_64")))]
 pub(crate) use portable::accumulate;
 #[cfg(not(any(residua_dsp, residua_mve, target_arch = "x86_64")))]
 pub(crate) use portable::depthwise;
+#[cfg(residua_rv32)]
+pub(crate) use portable::halves::accumulate;
 #[cfg(not(residua_mve))]
 pub(crate) use portable::{add, add_up, clamp, copy};
 #[cfg(not(any(residua_thumb, residua_rv32, target_arch = "x86_64")))]
@@ -75,7 +85,7 @@ pub(crate) use portable::{depthwise3, multiply, multiply_one};
 #[cfg(not(any(residua_thumb, residua_rv32)))]
 pub(crate) use portable::{expand, gather};
 #[cfg(residua_rv32)]
-pub(crate) use rv32::{expand, gather};
+pub(crate) use rv32::{expand, gather, multiply, multiply_one};
 #[cfg(all(residua_thumb, not(residua_mve)))]
 pub(crate) use thumb::expand;
 #[cfg(residua_thumb)]
@@ -90,14 +100,25 @@ pub enum Packing {
     Lanes = 0,
     /// Vectors of sixteen int8 ([`vectors`]).
     Vectors = 1,
+    /// Matrices for sums in the halves of a word ([`halves`]); all else as in [`Packing::Lanes`].
+    Halves = 2,
 }
 
 /// The packing that the kernels of this core read.
-pub const PACKING: Packing = if cfg!(residua_mve) { Packing::Vectors } else { Packing::Lanes };
+pub const PACKING: Packing = if cfg!(residua_mve) {
+    Packing::Vectors
+} else if cfg!(residua_rv32) {
+    Packing::Halves
+} else {
+    Packing::Lanes
+};
 
 /// Weights of a matrix product as this core reads them.
-#[cfg(not(residua_mve))]
+#[cfg(not(any(residua_mve, residua_rv32)))]
 pub type Matrix<'p> = packed::PackedMatrix<'p>;
+/// Weights of a matrix product as this core reads them.
+#[cfg(residua_rv32)]
+pub type Matrix<'p> = halves::HalvesMatrix<'p>;
 /// Weights of a matrix product as this core reads them.
 #[cfg(residua_mve)]
 pub type Matrix<'p> = vectors::VectorMatrix<'p>;

@@ -107,7 +107,7 @@ impl Target {
                 name: "riscv32imc",
                 triple: "riscv32imc-unknown-none-elf",
                 cpu: None,
-                packing: Packing::Lanes,
+                packing: Packing::Halves,
                 firmware: ("riscv32", "residua-riscv32"),
                 board: "virt",
                 emulator: ("qemu-system-riscv32", "qemu-system-misc"),

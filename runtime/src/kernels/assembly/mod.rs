@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 pub(super) mod depthwise3;
+#[cfg(residua_thumb)]
 pub(super) mod product;
 
 #[cfg(residua_dsp)]
@@ -14,4 +15,5 @@ use super::rv32 as isa;
 use super::v7m as isa;
 
 pub(crate) use depthwise3::depthwise3;
+#[cfg(residua_thumb)]
 pub(crate) use product::{multiply, multiply_one};

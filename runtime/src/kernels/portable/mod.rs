@@ -4,6 +4,7 @@ mod depthwise;
 mod depthwise3;
 mod elements;
 mod expand;
+pub mod halves;
 mod multiply;
 
 pub use depthwise::{depthwise, depthwise_from};

@@ -1,8 +1,8 @@
-//! Activations to the form that they take in a product.
+//! Windows of several pixels in the order in which they are multiplied.
 
 use crate::kernels::{Runs, portable};
 
-/// Writes the fours of each run, with the offset, to every `stride`-th word of `out`, the first run from the first word on,
+/// Writes the fours of each run to every `stride`-th word of `out`, the first run from the first word on,
 /// the second from the second, and so on: as many as fit.
 #[inline(never)]
 pub(crate) fn expand(runs: &Runs<'_>, stride: usize, out: &mut [u32]) {
@@ -42,9 +42,6 @@ macro_rules! three {
             "(a4)\n lw t2, ",
             $from,
             "(a5)
-             xor t0, t0, t6
-             xor t1, t1, t6
-             xor t2, t2, t6
              sw t0, ",
             $first,
             "(a3)\n sw t1, ",
@@ -60,7 +57,6 @@ macro_rules! three {
 #[unsafe(naked)]
 unsafe extern "C" fn interleave3(source: *const u32, pitch: usize, fours: usize, out: *mut u32) {
     rv32_asm!(
-        "li t6, 0x00800080",
         "slli a2, a2, 2",
         "add a4, a0, a1",
         "add a5, a4, a1",
@@ -100,8 +96,6 @@ macro_rules! two {
             "(a0)\n lw t1, ",
             $from,
             "(a4)
-             xor t0, t0, t6
-             xor t1, t1, t6
              sw t0, ",
             $first,
             "(a3)\n sw t1, ",
@@ -115,7 +109,6 @@ macro_rules! two {
 #[unsafe(naked)]
 unsafe extern "C" fn interleave2(source: *const u32, pitch: usize, fours: usize, out: *mut u32) {
     rv32_asm!(
-        "li t6, 0x00800080",
         "slli a2, a2, 2",
         "add a4, a0, a1",
         "add a2, a2, a0",
@@ -147,13 +140,11 @@ unsafe extern "C" fn interleave2(source: *const u32, pitch: usize, fours: usize,
 #[unsafe(naked)]
 unsafe extern "C" fn spread(source: *const u32, fours: usize, out: *mut u32, stride: usize) {
     rv32_asm!(
-        "li t6, 0x00800080",
         "slli a1, a1, 2",
         "add a1, a1, a0",
         "3:",
         "lw t0, 0(a0)",
         "addi a0, a0, 4",
-        "xor t0, t0, t6",
         "sw t0, 0(a2)",
         "add a2, a2, a3",
         "bne a0, a1, 3b",

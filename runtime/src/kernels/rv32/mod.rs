@@ -13,7 +13,9 @@ macro_rules! rv32_asm {
 pub(super) mod depthwise3;
 mod expand;
 mod gather;
-pub(super) mod multiply;
+mod multiply;
+mod product;
 
 pub(crate) use expand::expand;
 pub(crate) use gather::gather;
+pub(crate) use product::{multiply, multiply_one};

@@ -1,8 +1,7 @@
 //! Windows of two or three output pixels at a time, expanded for kernels that read lanes.
 
 use super::{Source, Windows};
-use crate::kernels::packed::PackedMatrix;
-use crate::kernels::{Output, Runs, expand, multiply, multiply_one};
+use crate::kernels::{Matrix, Output, Runs, expand, multiply, multiply_one};
 use crate::operators::padding::Padding;
 use crate::operators::rows::RowWindow;
 
@@ -56,7 +55,7 @@ impl Windows<'_> {
     pub fn multiply(
         &self,
         window: &RowWindow<'_>,
-        matrix: &PackedMatrix<'_>,
+        matrix: &Matrix<'_>,
         padding: &Padding<'_>,
         scratch: &mut [u32],
         mut out: Output<'_>,
