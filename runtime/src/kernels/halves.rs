@@ -14,6 +14,8 @@
 //! Four channels share a word, a byte `w + 128` each: a mask gives those of channels 0 and 2, a shift and the mask those of
 //! channels 1 and 3, and 128 taken off either half the weights.
 
+use crate::requantize::MOST_MULTIPLIER;
+
 /// Channels of a block.
 const BLOCK: usize = 4;
 /// Words of a block beside its weights and flags.
@@ -210,7 +212,7 @@ pub fn weights(word: u32) -> [i8; BLOCK] {
 }
 
 /// Packs `weights` (`[channel][input]`) with their biases and multipliers; `None` where lengths do not match, a weight is −128
-/// or a multiplier negative.
+/// or a multiplier negative or above [`MOST_MULTIPLIER`].
 pub fn pack(weights: &[i8], biases: &[i32], multipliers: &[i32], out: &mut [u32]) -> Option<()> {
     let channels = biases.len();
     let fan_in = weights.len().checked_div(channels)?;
@@ -218,7 +220,7 @@ pub fn pack(weights: &[i8], biases: &[i32], multipliers: &[i32], out: &mut [u32]
         && fan_in.checked_mul(channels)? == weights.len()
         && HalvesMatrix::len(fan_in, channels)? == out.len()
         && !weights.contains(&i8::MIN)
-        && multipliers.iter().all(|&m| m >= 0);
+        && multipliers.iter().all(|m| (0..=MOST_MULTIPLIER).contains(m));
     if !sound {
         return None;
     }
@@ -239,10 +241,7 @@ pub fn pack(weights: &[i8], biases: &[i32], multipliers: &[i32], out: &mut [u32]
             }
         }
         split(kernels, fan_in, flags);
-        // Where this is less, an accumulator of 1 is at the bounds of an int8 already; where it is not, adding the zero point
-        // to an output could overflow.
-        let most = i32::MAX - 511;
-        doubled.iter_mut().zip(multipliers).for_each(|(to, &m)| *to = (m.min(most) as u32) << 1);
+        doubled.iter_mut().zip(multipliers).for_each(|(to, &m)| *to = (m as u32) << 1);
         let mut bias = biases.iter().map(|&bias| bias as u32).chain(core::iter::repeat(0));
         let [b0, b1, b2, b3] = core::array::from_fn(|_| bias.next().unwrap_or(0));
         *init = [b0.wrapping_add(b2 << 16), b1.wrapping_add(b3 << 16), b2, b3];

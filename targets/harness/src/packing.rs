@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 /// A plan that cannot be loaded is given back as it is: the core refuses it too.
 ///
 /// # Errors
-/// A step's constants are not those of its shapes, a depthwise kernel has a weight of −128, or a multiplier is negative.
+/// A step's constants are not those of its shapes, a depthwise kernel has a weight of −128, or a multiplier is negative or too large.
 pub fn packed_for(target: Target, plan: &[u8]) -> Result<Vec<u8>, PlanError> {
     match (target.packing(), Plan::load(plan)) {
         (packing, Ok(plan)) if packing != Packing::Lanes && PACKING == Packing::Lanes => {

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
     use crate::kernels::halves::pack;
     use crate::operators::testing::int8s;
-    use crate::requantize::high_word;
+    use crate::requantize::{MOST_MULTIPLIER, high_word};
     use proptest::prelude::*;
     use std::vec;
     use std::vec::Vec;
@@ -79,7 +79,7 @@ mod tests {
         #[test]
         fn what_is_packed_is_read(
             fan_in in prop_oneof![1usize..20, 120usize..140], shift in 0u32..7, seed in any::<u64>(),
-            numbers in proptest::collection::vec((-(1i32 << 22)..1 << 22, 0i32..=i32::MAX - 511), 1..10),
+            numbers in proptest::collection::vec((-(1i32 << 22)..1 << 22, 0..=MOST_MULTIPLIER), 1..10),
         ) {
             let (biases, multipliers): (Vec<i32>, Vec<i32>) = numbers.into_iter().unzip();
             let channels = biases.len();
@@ -106,7 +106,7 @@ mod tests {
             let mut bytes = int8s(!seed);
             let weights = weights(seed, fan_in * channels, shift);
             let biases: Vec<i32> = bytes(channels).iter().map(|&b| i32::from(b) * 64).collect();
-            let multipliers: Vec<i32> = bytes(channels).iter().map(|&m| (i32::from(m) + 129).wrapping_shl(scale) & i32::MAX).collect();
+            let multipliers: Vec<i32> = bytes(channels).iter().map(|&m| (i32::from(m) + 129).wrapping_shl(scale) & i32::MAX).map(|m| m.min(MOST_MULTIPLIER)).collect();
             let filled = fan_in.next_multiple_of(4);
             let mut pixels: Vec<Vec<i8>> = (0..count).map(|_| bytes(filled)).collect();
             for (pixel, bound) in pixels.iter_mut().zip([i8::MIN, i8::MAX]).take(extreme) {
@@ -151,6 +151,7 @@ mod tests {
         let mut words = vec![0; HalvesMatrix::len(2, 1).unwrap()];
         assert_eq!(pack(&[1, -128], &[0], &[1], &mut words), None);
         assert_eq!(pack(&[1, 2], &[0], &[-1], &mut words), None);
+        assert_eq!(pack(&[1, 2], &[0], &[MOST_MULTIPLIER + 1], &mut words), None);
         assert_eq!(pack(&[1, 2, 3], &[0, 0], &[1, 1], &mut words), None);
         assert_eq!(pack(&[1, 2], &[], &[], &mut []), None);
         assert_eq!(pack(&[1, 2], &[0], &[1], &mut vec![0; words.len() + 1]), None);
