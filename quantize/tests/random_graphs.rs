@@ -490,11 +490,14 @@ fn a_plan_for_another_core_is_refused_with_a_remedy() {
     let lanes = write(&graph, &schedule(&graph), &Extras::default()).unwrap();
     let vectors = residua_harness::packed_for(Target::CortexM55, &lanes).unwrap();
     let halves = residua_harness::packed_for(Target::Riscv32Imc, &lanes).unwrap();
+    let quads = residua_harness::packed_for(Target::CortexM3, &lanes).unwrap();
     assert_eq!(residua_harness::packed_for(Target::CortexM4, &lanes).unwrap(), lanes.to_vec());
     assert_eq!(Plan::load(&AlignedBytes::from(&vectors)).unwrap_err(), PlanError::Packing(1));
     assert_eq!(Plan::load(&AlignedBytes::from(&halves)).unwrap_err(), PlanError::Packing(2));
+    assert_eq!(Plan::load(&AlignedBytes::from(&quads)).unwrap_err(), PlanError::Packing(3));
     residua_harness::load(Target::CortexM55, &vectors).unwrap();
     residua_harness::load(Target::Riscv32Imc, &halves).unwrap();
+    residua_harness::load(Target::CortexM3, &quads).unwrap();
     // Says that it is in lanes; the host cannot load it and leaves it as it is.
     let mut header = HeaderRecord::read(&vectors).unwrap();
     header.packing = 0;
@@ -503,6 +506,7 @@ fn a_plan_for_another_core_is_refused_with_a_remedy() {
     for (target, plan, packing, remedy) in [
         (Target::CortexM4, &vectors, 1, "`residua compile`"),
         (Target::CortexM4, &halves, 2, "`residua compile`"),
+        (Target::CortexM4, &quads, 3, "`residua compile`"),
         (Target::CortexM55, &mislabelled, 0, "`residua pack --target`"),
     ] {
         let error = PlanError::Packing(packing);

@@ -82,8 +82,13 @@ impl<'p> HalvesMatrix<'p> {
         self.words
     }
 
+    /// Words of a block before its weights.
+    pub fn before(&self) -> usize {
+        self.flags_len().wrapping_add(BLOCK)
+    }
+
     /// Words of a block's flags.
-    pub fn flags_len(&self) -> usize {
+    fn flags_len(&self) -> usize {
         self.steps.div_ceil(FLAGS)
     }
 

@@ -4,6 +4,7 @@ use crate::Target;
 use residua::kernels::halves::{self, HalvesMatrix};
 use residua::kernels::nines::{Nine, PackedNines};
 use residua::kernels::packed::{self, PackedMatrix};
+use residua::kernels::quads::{self, QuadMatrix};
 use residua::kernels::taps::PackedTaps;
 use residua::kernels::vectors::{VectorMatrix, VectorTaps, pack_matrix, pack_taps};
 use residua::kernels::{PACKING, Packing};
@@ -53,11 +54,13 @@ impl Channels {
             Packing::Lanes => PackedMatrix::len(fan_in, channels),
             Packing::Vectors => VectorMatrix::len(fan_in, channels),
             Packing::Halves => HalvesMatrix::len(fan_in, channels),
+            Packing::Quads => QuadMatrix::len(fan_in, channels),
         };
         let pack = match packing {
             Packing::Lanes => packed::pack,
             Packing::Vectors => pack_matrix,
             Packing::Halves => halves::pack,
+            Packing::Quads => quads::pack,
         };
         let mut words = vec![0; len?];
         pack(&self.weights, &self.biases, &self.multipliers, &mut words)?;
@@ -162,7 +165,7 @@ impl<'p> Packed<'p> {
     fn matrices(&self, offset: u32, groups: usize, outputs: usize, [pieces, piece]: [usize; 2]) -> Option<Vec<u8>> {
         // A single piece is filled up by the form itself.
         let filled = |grain| if pieces > 1 { piece.next_multiple_of(grain) } else { piece };
-        let grain = if self.packing == Packing::Vectors { VectorMatrix::GRAIN } else { HalvesMatrix::GRAIN };
+        let grain = if self.packing == Packing::Vectors { VectorMatrix::GRAIN } else { PackedMatrix::GRAIN };
         let (from, to) = (filled(PackedMatrix::GRAIN), filled(grain));
         let len = PackedMatrix::len(from * pieces, outputs)?;
         let words = self.words(offset, len.checked_mul(groups)?)?;

@@ -5,7 +5,7 @@ use crate::kernels::Runs;
 /// Offset of every other activation in products of lanes, see [`crate::kernels`].
 pub(in crate::kernels) const OFFSET: u32 = 0x0080_0080;
 /// What activations are expanded with.
-const EXPANDED: u32 = if cfg!(residua_rv32) { 0 } else { OFFSET };
+const EXPANDED: u32 = if cfg!(any(residua_quads, residua_rv32)) { 0 } else { OFFSET };
 
 /// Writes the fours of each run, in products of lanes with the offset, to every `stride`-th word of `out`, the first run from the first word on,
 /// the second from the second, and so on: as many as fit.

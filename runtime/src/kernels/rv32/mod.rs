@@ -14,8 +14,18 @@ pub(super) mod depthwise3;
 mod expand;
 mod gather;
 mod multiply;
-mod product;
 
 pub(crate) use expand::expand;
 pub(crate) use gather::gather;
-pub(crate) use product::{multiply, multiply_one};
+
+use super::assembly::blocks::Product;
+
+/// The kernel for a number of pixels.
+pub(super) fn kernel(count: usize) -> Option<unsafe extern "C" fn(*mut Product)> {
+    match count {
+        3 => Some(multiply::multiply3),
+        2 => Some(multiply::multiply2),
+        1 => Some(multiply::multiply1),
+        _ => None,
+    }
+}

@@ -1,7 +1,7 @@
 //! Matrix products of four channels at a time, two products with one multiplication, see [`crate::kernels::halves`]; the sums of
 //! twelve outputs are kept in registers.
 
-use super::product::Product;
+use crate::kernels::assembly::blocks::Product;
 
 /// Saves registers, the product at 52 on the stack; a4: mask, a5: bias of the weights, a6: half an upper sum's unit.
 macro_rules! begin {

@@ -1,7 +1,7 @@
 //! Windows of two or three output pixels at a time, expanded for kernels that read lanes.
 
 use super::{Source, Windows};
-use crate::kernels::{Matrix, Output, Runs, expand, multiply, multiply_one};
+use crate::kernels::{Matrix, Output, PAIRS, Runs, expand, multiply, multiply_one};
 use crate::operators::padding::Padding;
 use crate::operators::rows::RowWindow;
 
@@ -12,9 +12,9 @@ struct Parts {
     plain: usize,
 }
 
-/// Output pixels that are taken at once where `columns` are to go. One is left over only where there is but one.
+/// Most output pixels that are taken at once where `columns` are to go. One is left over only where there is but one.
 #[inline(always)]
-fn taken(columns: usize) -> usize {
+fn most(columns: usize) -> usize {
     match columns {
         0 | 1 => 1,
         2 | 4 => 2,
@@ -30,7 +30,7 @@ impl Windows<'_> {
 
     fn parts(&self) -> Parts {
         let steps = self.fan_in().unwrap_or(0).div_ceil(4);
-        let pixels = taken(self.geometry.columns_out as usize);
+        let pixels = most(self.geometry.columns_out as usize);
         let single = self.geometry.kernel == [1, 1];
         let plain = match (pixels, self.in_fours()) {
             (1, true) => usize::from(!single),
@@ -69,9 +69,12 @@ impl Windows<'_> {
         let padding = pad.get(..self.inputs).unwrap_or(&[]);
         let source = Source::new(*self, window, padding);
         let columns = self.geometry.columns_out as usize;
+        // Windows that are copied first are better copied three at a time.
+        let pairs = PAIRS && parts.plain == 0;
         let mut x = 0usize;
         while x < columns {
-            let pixels = taken(columns.wrapping_sub(x));
+            let rest = columns.wrapping_sub(x);
+            let pixels = if pairs && rest & 1 == 0 { 2 } else { most(rest) };
             if parts.plain > 0 {
                 source.gather(x, pixels, matrix.steps().wrapping_mul(4), plain);
             }

@@ -1,13 +1,16 @@
-//! Matrix products in blocks of 3, 2 or 1 pixels by 4 output channels: the memory that the assembly works on is checked here.
+//! Matrix products in blocks of 3, 2 or 1 pixels by 4 output channels, whose weights lie together: the memory that the assembly
+//! works on is checked here.
 
-use super::multiply::{multiply1, multiply2, multiply3};
-use crate::kernels::Output;
-use crate::kernels::halves::HalvesMatrix;
+use super::isa::kernel;
+#[cfg(residua_rv32)]
 use crate::kernels::portable::halves::multiply_from;
+#[cfg(residua_thumb)]
+use crate::kernels::portable::quads::multiply_from;
+use crate::kernels::{Matrix, Output};
 
 /// What the assembly reads; offsets in bytes from its start stand in the code.
 #[repr(C)]
-pub(super) struct Product {
+pub(in crate::kernels) struct Product {
     /// 0: words of the next block; moves.
     words: *const u32,
     /// 4: pixels, the fours of which stand in turn.
@@ -29,23 +32,18 @@ pub(super) struct Product {
 }
 
 /// Multiplies `count` (2 or 3) pixels, the fours of which stand in turn, with all channels.
-pub(crate) fn multiply(count: usize, matrix: &HalvesMatrix<'_>, pixels: &[u32], out: &mut Output<'_>) {
+pub(crate) fn multiply(count: usize, matrix: &Matrix<'_>, pixels: &[u32], out: &mut Output<'_>) {
     compute(count, matrix, bytemuck::must_cast_slice(pixels), out);
 }
 
 /// Multiplies one pixel with all channels; `pixel` has four activations for each step.
-pub(crate) fn multiply_one(matrix: &HalvesMatrix<'_>, pixel: &[i8], out: &mut Output<'_>) {
+pub(crate) fn multiply_one(matrix: &Matrix<'_>, pixel: &[i8], out: &mut Output<'_>) {
     compute(1, matrix, pixel, out);
 }
 
 #[inline(never)]
-fn compute(count: usize, matrix: &HalvesMatrix<'_>, pixels: &[i8], out: &mut Output<'_>) {
-    let kernel = match count {
-        3 => multiply3,
-        2 => multiply2,
-        1 => multiply1,
-        _ => return,
-    };
+fn compute(count: usize, matrix: &Matrix<'_>, pixels: &[i8], out: &mut Output<'_>) {
+    let Some(kernel) = kernel(count) else { return multiply_from(0, count, matrix, pixels, out) };
     let whole = matrix.channels() & !3;
     let weights = matrix.steps().wrapping_mul(16);
     let enough = pixels.len() >= matrix.steps().wrapping_mul(4).wrapping_mul(count)
@@ -59,12 +57,11 @@ fn compute(count: usize, matrix: &HalvesMatrix<'_>, pixels: &[i8], out: &mut Out
             end: start.wrapping_add(whole),
             stride: out.stride,
             rounding: out.zero_point.wrapping_mul(2).wrapping_add(1),
-            before: matrix.flags_len().wrapping_mul(4).wrapping_add(16),
+            before: matrix.before().wrapping_mul(4),
             weights,
             long: u32::from(matrix.steps() & 1 == 0),
         };
-        // SAFETY: the matrix has `whole / 4` blocks of its number of steps, at least 1, with a word of flags for 31 of them;
-        // `enough` says that the pixels have as many steps and that `whole` elements of each of the `count` outputs are inside.
+        // SAFETY: the matrix has `whole / 4` blocks of its number of steps, at least 1; `enough` says that the pixels have as many steps and that `whole` elements of each of the `count` outputs are inside.
         unsafe { kernel(&mut product) }
     }
     if matrix.channels() > whole {
