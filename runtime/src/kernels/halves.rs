@@ -21,7 +21,7 @@ const BLOCK: usize = 4;
 /// Words of a block beside its weights and flags.
 const FRAME: usize = 2 * BLOCK;
 /// Chunks whose flags are in a word.
-const FLAGS: usize = 31;
+const FLAGS: usize = 30;
 /// Most that the sizes of a channel's weights in a chunk add up to.
 const LIMIT: u32 = 255;
 /// Chunks are of as many taps, or of twice as many, unless they are split.
@@ -38,7 +38,7 @@ const BIAS: u32 = 0x0080_0080;
 /// | words | what |
 /// |---|---|
 /// | 4 | initial sums: `X` of channels 0 and 1, `Y` of channels 2 and 3 |
-/// | 1 for 31 steps of four inputs | bit 0 of the first: whether chunks are of 8 taps (where steps are even), else of 4; from bit 31 down: whether the next chunk is split in the middle |
+/// | 1 for 30 steps of four inputs | bit 0 of the first: whether chunks are of 8 taps (where steps are even), else of 4; from bit 31 down: whether the next chunk is split in the middle |
 /// | 4 a step | weights of each input; zeros behind the last input |
 /// | 4 | twice the multiplier of each channel |
 ///

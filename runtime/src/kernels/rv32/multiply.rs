@@ -141,57 +141,82 @@ macro_rules! extract {
     };
 }
 
-/// All chunks of a block; `$tap!(k, first | next)` are products of tap `k` of a chunk, `$end!()` ends it, `$step` are bytes of
-/// activations of four taps. A flag in the sign of a0 splits a chunk. On the stack, at 56: the end of chunks with flags in a0.
+/// All chunks of a block; `$tap!(k, first | next)` are products of tap `k` of two steps, `$end!()` ends a chunk, `$step` and
+/// `$two_steps` are bytes of activations. A flag in the sign of a0 splits a chunk. On the stack, at 56: the end of chunks with
+/// flags in a0. The loop over chunks of four taps has two of them, and is entered at the second where they are odd.
 macro_rules! chunks {
     ($tap:ident, $end:ident, $step:literal, $two_steps:literal) => {
         concat!(
             "lw a3, 32(a1)
              and a3, a3, a0
              bnez a3, 9f\n",
-            flags!("496", "3"),
+            flags!("480"),
+            "sub a3, a2, t6
+             andi a3, a3, 16
+             beqz a3, 3f
+             addi t6, t6, -16
+             addi ra, ra, -",
+            $step,
+            "
+             j 4f
+             3:\n",
             $tap!(0, first),
             $tap!(1, next),
-            "bltz a0, 6f\n",
+            "bltz a0, 61f\n",
             $tap!(2, next),
             $tap!(3, next),
-            "5:\n",
+            "51:\n",
             $end!(),
-            again!("16", $step, "3"),
-            "6:\n",
+            "slli a0, a0, 1
+             4:\n",
+            $tap!(4, first),
+            $tap!(5, next),
+            "bltz a0, 62f\n",
+            $tap!(6, next),
+            $tap!(7, next),
+            "52:\n",
+            $end!(),
+            again!($two_steps),
+            "61:\n",
             $end!(),
             $tap!(2, first),
             $tap!(3, next),
-            "j 5b\n",
-            "9:\n",
-            flags!("992", "4"),
+            "j 51b
+             62:\n",
+            $end!(),
+            $tap!(6, first),
+            $tap!(7, next),
+            "j 52b
+             9:\n",
+            flags!("960"),
+            "3:\n",
             $tap!(0, first),
             $tap!(1, next),
             $tap!(2, next),
             $tap!(3, next),
-            "bltz a0, 6f\n",
+            "bltz a0, 61f\n",
             $tap!(4, next),
             $tap!(5, next),
             $tap!(6, next),
             $tap!(7, next),
-            "5:\n",
+            "51:\n",
             $end!(),
-            again!("32", $two_steps, "4"),
-            "6:\n",
+            again!($two_steps),
+            "61:\n",
             $end!(),
             $tap!(4, first),
             $tap!(5, next),
             $tap!(6, next),
             $tap!(7, next),
-            "j 5b\n",
-            "8:\n"
+            "j 51b
+             8:\n"
         )
     };
 }
 
-/// Where the chunks end whose flags are in a0, `$bytes` of weights, unless the block ends before; then the loop.
+/// Where the chunks end whose flags are in a0, `$bytes` of weights, unless the block ends before: at 56 on the stack, and a2.
 macro_rules! flags {
-    ($bytes:literal, $loop:literal) => {
+    ($bytes:literal) => {
         concat!(
             "7:
              lw a3, 64(sp)
@@ -201,29 +226,22 @@ macro_rules! flags {
              bleu a2, a3, 6f
              mv a2, a3
              6:
-             sw a2, 56(sp)
-             ",
-            $loop,
-            ":\n"
+             sw a2, 56(sp)\n"
         )
     };
 }
 
-/// Goes to the next chunk, or to the end of the block.
+/// Goes to the next two steps, or to the end of the block.
 macro_rules! again {
-    ($weights:literal, $activations:literal, $loop:literal) => {
+    ($activations:literal) => {
         concat!(
-            "addi t6, t6, ",
-            $weights,
-            "
+            "addi t6, t6, 32
              addi ra, ra, ",
             $activations,
             "
              lw a3, 56(sp)
              slli a0, a0, 1
-             bne t6, a3, ",
-            $loop,
-            "b
+             bne t6, a3, 3b
              lw a3, 64(sp)
              beq t6, a3, 8f
              lw a2, 60(sp)
