@@ -8,7 +8,7 @@
 //! ```
 //!
 //! An activation is at most 128, so that weights tell for how many taps that holds: their sizes may add up to
-//! [`LIMIT`]. After each such *chunk*, `T` is added to a sum `X` and `h` to a sum `Y`, and `T` starts anew. In the end the upper
+//! 255. After each such *chunk*, `T` is added to a sum `X` and `h` to a sum `Y`, and `T` starts anew. In the end the upper
 //! channel is `Y`, and the lower one `X − 2^16·Y`.
 //!
 //! Four channels share a word, a byte `w + 128` each: a mask gives those of channels 0 and 2, a shift and the mask those of
@@ -38,11 +38,12 @@ const BIAS: u32 = 0x0080_0080;
 /// | words | what |
 /// |---|---|
 /// | 4 | initial sums: `X` of channels 0 and 1, `Y` of channels 2 and 3 |
-/// | 1 for 30 steps of four inputs | bit 0 of the first: whether chunks are of 8 taps (where steps are even), else of 4; from bit 31 down: whether the next chunk is split in the middle |
+/// | 1 for 30 steps of four inputs | flags |
 /// | 4 a step | weights of each input; zeros behind the last input |
 /// | 4 | twice the multiplier of each channel |
 ///
-/// Checked length: any content is harmless.
+/// Bit 0 of the first word of flags says that chunks are of 8 taps, where steps are even, else they are of 4; from bit 31 of each
+/// word down, a bit a chunk says whether it is split in the middle. Checked length: any content is harmless.
 #[derive(Clone, Copy, Debug)]
 pub struct HalvesMatrix<'p> {
     words: &'p [u32],

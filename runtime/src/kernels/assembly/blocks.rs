@@ -61,7 +61,8 @@ fn compute(count: usize, matrix: &Matrix<'_>, pixels: &[i8], out: &mut Output<'_
             weights,
             long: u32::from(matrix.steps() & 1 == 0),
         };
-        // SAFETY: the matrix has `whole / 4` blocks of its number of steps, at least 1; `enough` says that the pixels have as many steps and that `whole` elements of each of the `count` outputs are inside.
+        // SAFETY: the matrix has `whole / 4` blocks of its number of steps, at least 1; `enough` says that the pixels have as
+        // many steps and that `whole` elements of each of the `count` outputs are inside.
         unsafe { kernel(&mut product) }
     }
     if matrix.channels() > whole {

@@ -3,16 +3,6 @@
 use crate::kernels::Output;
 use crate::kernels::halves::{HalvesMatrix, weights};
 
-/// Multiplies `count` pixels, the fours of which stand in turn, with all channels.
-pub fn multiply(count: usize, matrix: &HalvesMatrix<'_>, pixels: &[u32], out: &mut Output<'_>) {
-    multiply_from(0, count, matrix, bytemuck::must_cast_slice(pixels), out);
-}
-
-/// Multiplies one pixel with all channels; `pixel` has four activations for each step.
-pub fn multiply_one(matrix: &HalvesMatrix<'_>, pixel: &[i8], out: &mut Output<'_>) {
-    multiply_from(0, 1, matrix, pixel, out);
-}
-
 /// Multiplies `count` pixels, the fours of which stand in turn, with the channels from `first` (a multiple of four) on.
 #[inline(never)]
 pub fn multiply_from(first: usize, count: usize, matrix: &HalvesMatrix<'_>, pixels: &[i8], out: &mut Output<'_>) {
@@ -106,7 +96,8 @@ mod tests {
             let mut bytes = int8s(!seed);
             let weights = weights(seed, fan_in * channels, shift);
             let biases: Vec<i32> = bytes(channels).iter().map(|&b| i32::from(b) * 64).collect();
-            let multipliers: Vec<i32> = bytes(channels).iter().map(|&m| (i32::from(m) + 129).wrapping_shl(scale) & i32::MAX).map(|m| m.min(MOST_MULTIPLIER)).collect();
+            let multiplier = |&m: &i8| ((i32::from(m) + 129).wrapping_shl(scale) & i32::MAX).min(MOST_MULTIPLIER);
+            let multipliers: Vec<i32> = bytes(channels).iter().map(multiplier).collect();
             let filled = fan_in.next_multiple_of(4);
             let mut pixels: Vec<Vec<i8>> = (0..count).map(|_| bytes(filled)).collect();
             for (pixel, bound) in pixels.iter_mut().zip([i8::MIN, i8::MAX]).take(extreme) {
@@ -122,7 +113,8 @@ mod tests {
             let in_turn: Vec<u32> = in_turn.map(|four| bytemuck::must_cast([four[0], four[1], four[2], four[3]])).collect();
             let stride = channels + 3;
             let mut found = vec![7; stride * count];
-            multiply(count, &matrix, &in_turn, &mut Output { elements: &mut found, stride, zero_point });
+            let mut out = Output { elements: &mut found, stride, zero_point };
+            multiply_from(0, count, &matrix, bytemuck::must_cast_slice(&in_turn), &mut out);
             let mut sums = vec![3; channels];
             accumulate(&matrix, 0, &pixels[0][..fan_in], &mut sums);
             for (p, pixel) in pixels.iter().enumerate() {
@@ -142,7 +134,8 @@ mod tests {
             let words: Vec<u32> = bytes.as_chunks::<4>().0.iter().map(|&word| bytemuck::must_cast(word)).collect();
             let matrix = HalvesMatrix::new(&words, fan_in, channels).unwrap();
             let mut found = vec![7; channels * count];
-            multiply(count, &matrix, &vec![!0; matrix.steps() * count], &mut Output { elements: &mut found, stride: channels, zero_point: 0 });
+            let pixels = vec![-1; matrix.steps() * 4 * count];
+            multiply_from(0, count, &matrix, &pixels, &mut Output { elements: &mut found, stride: channels, zero_point: 0 });
         }
     }
 

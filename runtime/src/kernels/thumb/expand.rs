@@ -19,8 +19,8 @@ macro_rules! offset {
     };
 }
 
-/// Writes the fours of each run, in products of lanes with the offset, to every `stride`-th word of `out`, the first run from the first word on,
-/// the second from the second, and so on: as many as fit. Any alignment.
+/// Writes the fours of each run, in products of lanes with the offset, to every `stride`-th word of `out`, the first run from
+/// the first word on, the second from the second, and so on: as many as fit. Any alignment.
 #[inline(never)]
 pub(crate) fn expand(runs: &Runs<'_>, stride: usize, out: &mut [u32]) {
     let fours = runs.len >> 2;

@@ -1,4 +1,4 @@
-//! Windows of two or three output pixels at a time, expanded for kernels that read lanes.
+//! Windows of two or three output pixels at a time, the fours of which stand in turn, for kernels without vectors.
 
 use super::{Source, Windows};
 use crate::kernels::{Matrix, Output, PAIRS, Runs, expand, multiply, multiply_one};
