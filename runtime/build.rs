@@ -4,7 +4,9 @@ use std::env;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rustc-check-cfg=cfg(residua_thumb, residua_dsp, residua_v8m, residua_mve, residua_rv32)");
+    println!(
+        "cargo:rustc-check-cfg=cfg(residua_thumb, residua_dsp, residua_quads, residua_v8m, residua_mve, residua_rv32)"
+    );
     // The core, where the target does not say all.
     println!("cargo:rerun-if-env-changed=RESIDUA_CPU");
     let core = env::var("RESIDUA_CPU").unwrap_or_default();
@@ -23,6 +25,9 @@ fn main() {
     // Armv8-M with the main extension has the DSP extension on every core that is sold with this name (M33, M35P, M55, M85).
     if target.starts_with("thumbv7em") || v8m && !mve {
         println!("cargo:rustc-cfg=residua_dsp");
+    }
+    if target.starts_with("thumbv7m") {
+        println!("cargo:rustc-cfg=residua_quads");
     }
     if v8m {
         println!("cargo:rustc-cfg=residua_v8m");

@@ -44,7 +44,7 @@ fn main() {
 fn run(plan: &Plan<'_>, program: &str, input: &[i8]) -> (Vec<i8>, String) {
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    for file in emit(plan, "own", Some(&home.join("runtime"))) {
+    for file in emit(plan, plan.bytes(), "own", Some(&home.join("runtime"))) {
         let path = folder.path().join(file.path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, file.bytes).unwrap();

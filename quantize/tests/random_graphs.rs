@@ -94,7 +94,9 @@ impl Builder {
         let [rows, columns, inputs] = self.graph.values[input].shape;
         let [r, c] = window.output_size([rows, columns]).unwrap();
         let fan_in = inputs / groups * window.kernel[0] * window.kernel[1];
-        let weights = self.random.reals(fan_in * outputs);
+        // Few large weights among small ones, as trained layers have them, in half of the layers.
+        let power = if outputs.is_multiple_of(2) { 15 } else { 1 };
+        let weights = self.random.reals(fan_in * outputs).iter().map(|w| w.powi(power)).collect();
         let bias = self.random.reals(outputs);
         let pad_value = (self.random.below(3) == 0).then(|| self.random.reals(inputs));
         let operator = RowOperator::Convolution { weights, bias, groups, pad_value };
@@ -569,9 +571,15 @@ fn a_plan_for_another_core_is_refused_with_a_remedy() {
     let graph = random_graph(5, 8);
     let lanes = write(&graph, &schedule(&graph), &Extras::default()).unwrap();
     let vectors = residua_harness::packed_for(Target::CortexM55, &lanes).unwrap();
+    let halves = residua_harness::packed_for(Target::Riscv32Imc, &lanes).unwrap();
+    let quads = residua_harness::packed_for(Target::CortexM3, &lanes).unwrap();
     assert_eq!(residua_harness::packed_for(Target::CortexM4, &lanes).unwrap(), lanes.to_vec());
     assert_eq!(Plan::load(&AlignedBytes::from(&vectors)).unwrap_err(), PlanError::Packing(1));
+    assert_eq!(Plan::load(&AlignedBytes::from(&halves)).unwrap_err(), PlanError::Packing(2));
+    assert_eq!(Plan::load(&AlignedBytes::from(&quads)).unwrap_err(), PlanError::Packing(3));
     residua_harness::load(Target::CortexM55, &vectors).unwrap();
+    residua_harness::load(Target::Riscv32Imc, &halves).unwrap();
+    residua_harness::load(Target::CortexM3, &quads).unwrap();
     // Says that it is in lanes; the host cannot load it and leaves it as it is.
     let mut header = HeaderRecord::read(&vectors).unwrap();
     header.packing = 0;
@@ -579,6 +587,8 @@ fn a_plan_for_another_core_is_refused_with_a_remedy() {
     header.write(&mut mislabelled).unwrap();
     for (target, plan, packing, remedy) in [
         (Target::CortexM4, &vectors, 1, "`residua compile`"),
+        (Target::CortexM4, &halves, 2, "`residua compile`"),
+        (Target::CortexM4, &quads, 3, "`residua compile`"),
         (Target::CortexM55, &mislabelled, 0, "`residua pack --target`"),
     ] {
         let error = PlanError::Packing(packing);

@@ -117,6 +117,9 @@ impl Shifter {
 
 /// Shift of the requantizations that [`high_word`] computes.
 pub const HIGH_WORD_SHIFT: u8 = 24;
+/// Largest multiplier of such a requantization: twice the high word still fits a word when it is rounded. Larger ones give no
+/// other outputs: those of accumulators below 4 would be nearer to the same multiple of 128, all others are at the bounds.
+pub const MOST_MULTIPLIER: i32 = i32::MAX - 511;
 
 /// `clamp(zero_point + round_half_up(acc / 2^8 · multiplier / 2^24))` over the whole int8 range: the rounded high word of a
 /// product (SMMLAR), for accumulators that carry 8 fraction bits.
@@ -155,6 +158,13 @@ mod tests {
         ) {
             let r = Requantizer::new(HIGH_WORD_SHIFT, zp, -128, 127).unwrap();
             prop_assert_eq!(high_word(acc << 8, m, zp), r.apply(acc, m));
+        }
+
+        #[test]
+        fn larger_multipliers_give_no_other_outputs(
+            acc in prop_oneof![-9i32..9, -(1i32 << 23)..1 << 23], m in MOST_MULTIPLIER..=i32::MAX, zp in -128i32..=127,
+        ) {
+            prop_assert_eq!(high_word(acc << 8, m, zp), high_word(acc << 8, MOST_MULTIPLIER, zp));
         }
 
         #[test]

@@ -18,8 +18,8 @@ pub struct File {
     pub bytes: Vec<u8>,
 }
 
-/// The files of a plan's crate. `title` becomes its name; `runtime` is the folder of the crate `residua`, where there is one.
-pub fn emit(plan: &Plan<'_>, title: &str, runtime: Option<&Path>) -> Vec<File> {
+/// The files of a plan's crate. `packed` is the plan as the core that it is for reads it; `title` becomes its name; `runtime` is the folder of the crate `residua`, where there is one.
+pub fn emit(plan: &Plan<'_>, packed: &[u8], title: &str, runtime: Option<&Path>) -> Vec<File> {
     let name = crate_name(title);
     let features: Vec<_> = Parts::of(plan).operators().iter().map(|feature| format!("\"{feature}\"")).collect();
     let path = runtime.map_or(String::new(), |path| format!(", path = {:?}", path.display().to_string()));
@@ -42,7 +42,7 @@ pub fn emit(plan: &Plan<'_>, title: &str, runtime: Option<&Path>) -> Vec<File> {
         ("VERSION", version.into()),
         ("NAME", name),
         ("CALL", if endless { "model.push_row(&row, |index, output| ..)" } else { "model.infer(&input)" }.into()),
-        ("PLAN_LEN", plan.bytes().len().to_string()),
+        ("PLAN_LEN", packed.len().to_string()),
         ("ARENA_LEN", plan.arena_len().to_string()),
         ("LABELS_LEN", labels.len().to_string()),
         ("LABELS", format!("{labels:?}")),
@@ -55,7 +55,7 @@ pub fn emit(plan: &Plan<'_>, title: &str, runtime: Option<&Path>) -> Vec<File> {
     vec![
         File { path: "Cargo.toml", bytes: manifest.into_bytes() },
         File { path: "src/lib.rs", bytes: code.into_bytes() },
-        File { path: "src/model.plan", bytes: plan.bytes().to_vec() },
+        File { path: "src/model.plan", bytes: packed.to_vec() },
     ]
 }
 

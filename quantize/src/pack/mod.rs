@@ -3,7 +3,7 @@
 use residua::kernels::nines::Nine;
 use residua::kernels::packed::{PackedMatrix, pack};
 use residua::kernels::taps::{PackedTaps, pack_taps};
-use residua::requantize::HIGH_WORD_SHIFT;
+use residua::requantize::{HIGH_WORD_SHIFT, MOST_MULTIPLIER};
 
 /// Integers of the output channels of a layer.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -79,7 +79,7 @@ pub fn nines(channels: &Channels, padding: &[i8]) -> Vec<u8> {
 
 fn multipliers(factors: &[f64]) -> Vec<i32> {
     let unit = f64::from(HIGH_WORD_SHIFT).exp2();
-    factors.iter().map(|f| (f * unit).round().max(1.0) as i32).collect()
+    factors.iter().map(|f| (f * unit).round().clamp(1.0, MOST_MULTIPLIER.into()) as i32).collect()
 }
 
 fn matrix(weights: &[i8], biases: &[i32], factors: &[f64]) -> Vec<u8> {

@@ -11,8 +11,9 @@
 //! | `mve` | Armv8.1-M with MVE |
 //! | `x86` | the host, where it has AVX2 |
 //!
-//! A plan holds its weights in one of two [packings](Packing): that which all cores but those with MVE read, and the host, is
-//! what the compiler writes; the host packs a plan anew ([`vectors`]) when it puts it on a core that reads the other.
+//! A plan holds its weights in one of four [packings](Packing): that which the host and most cores read is what the compiler
+//! writes; the host packs a plan anew when it puts it on a core with MVE ([`vectors`]), on RV32IM ([`halves`]) or on Armv7-M
+//! ([`quads`]).
 //!
 //! # Four products, two instructions
 //!
@@ -30,6 +31,11 @@
 //! of their product with a multiplier of 24 fraction bits is the output. All arithmetic wraps at 32 bits, the same on every
 //! core; the compiler proves that it does not.
 //!
+//! # Two products, one multiplication
+//!
+//! RV32IM has no such instruction, and an addition costs it an instruction too. A word has room for the sums of two channels while
+//! there are few products in them ([`halves`]). On Armv7-M, where a multiplication adds as well, extracting them would cost more.
+//!
 //! # Sixteen products, one instruction
 //!
 //! With MVE, VMLADAVA adds sixteen products of int8 to a register, two pixels by four channels at a time. Vectors across
@@ -41,17 +47,19 @@
 mod assembly;
 #[cfg(residua_dsp)]
 mod dsp;
+pub mod halves;
 #[cfg(residua_mve)]
 mod mve;
 pub mod nines;
 pub mod packed;
 pub mod portable;
+pub mod quads;
 #[cfg(residua_rv32)]
 mod rv32;
 pub mod taps;
 #[cfg(residua_thumb)]
 mod thumb;
-#[cfg(all(residua_thumb, not(any(residua_dsp, residua_mve))))]
+#[cfg(residua_quads)]
 mod v7m;
 pub mod vectors;
 #[cfg(target_arch = "x86_64")]
@@ -64,16 +72,22 @@ pub(crate) use dsp::depthwise;
 #[cfg(residua_mve)]
 pub(crate) use mve::{Multiplication, TapColumns, WindowRows, accumulate, add, add_up, clamp, copy, depthwise};
 pub(crate) use portable::Addition;
-#[cfg(not(any(residua_mve, target_arch = "x86_64")))]
+#[cfg(not(any(residua_mve, residua_quads, residua_rv32, target_arch = "x86_64")))]
 pub(crate) use portable::accumulate;
 #[cfg(not(any(residua_dsp, residua_mve, target_arch = "x86_64")))]
 pub(crate) use portable::depthwise;
+#[cfg(residua_rv32)]
+pub(crate) use portable::halves::accumulate;
+#[cfg(residua_quads)]
+pub(crate) use portable::quads::accumulate;
 #[cfg(not(residua_mve))]
 pub(crate) use portable::{add, add_up, clamp, copy};
 #[cfg(not(any(residua_thumb, residua_rv32, target_arch = "x86_64")))]
 pub(crate) use portable::{depthwise3, multiply, multiply_one};
-#[cfg(not(residua_thumb))]
+#[cfg(not(any(residua_thumb, residua_rv32)))]
 pub(crate) use portable::{expand, gather};
+#[cfg(residua_rv32)]
+pub(crate) use rv32::{expand, gather};
 #[cfg(all(residua_thumb, not(residua_mve)))]
 pub(crate) use thumb::expand;
 #[cfg(residua_thumb)]
@@ -88,14 +102,36 @@ pub enum Packing {
     Lanes = 0,
     /// Vectors of sixteen int8 ([`vectors`]).
     Vectors = 1,
+    /// Matrices for sums in the halves of a word ([`halves`]); all else as in [`Packing::Lanes`].
+    Halves = 2,
+    /// Matrices with the weights of four channels together ([`quads`]); all else as in [`Packing::Lanes`].
+    Quads = 3,
 }
 
 /// The packing that the kernels of this core read.
-pub const PACKING: Packing = if cfg!(residua_mve) { Packing::Vectors } else { Packing::Lanes };
+pub const PACKING: Packing = if cfg!(residua_mve) {
+    Packing::Vectors
+} else if cfg!(residua_rv32) {
+    Packing::Halves
+} else if cfg!(residua_quads) {
+    Packing::Quads
+} else {
+    Packing::Lanes
+};
+
+/// Whether two pixels at once cost less for each than three.
+#[cfg(not(residua_mve))]
+pub(crate) const PAIRS: bool = cfg!(residua_quads);
 
 /// Weights of a matrix product as this core reads them.
-#[cfg(not(residua_mve))]
+#[cfg(not(any(residua_mve, residua_quads, residua_rv32)))]
 pub type Matrix<'p> = packed::PackedMatrix<'p>;
+/// Weights of a matrix product as this core reads them.
+#[cfg(residua_rv32)]
+pub type Matrix<'p> = halves::HalvesMatrix<'p>;
+/// Weights of a matrix product as this core reads them.
+#[cfg(residua_quads)]
+pub type Matrix<'p> = quads::QuadMatrix<'p>;
 /// Weights of a matrix product as this core reads them.
 #[cfg(residua_mve)]
 pub type Matrix<'p> = vectors::VectorMatrix<'p>;
@@ -128,7 +164,7 @@ impl<'a> Runs<'a> {
     }
 
     /// Whether all elements are there.
-    #[cfg(residua_thumb)]
+    #[cfg(any(residua_thumb, residua_rv32))]
     fn complete(&self) -> bool {
         let last = self.count.saturating_sub(1).checked_mul(self.pitch);
         last.and_then(|last| last.checked_add(self.len)).is_some_and(|end| end <= self.elements.len())

@@ -154,7 +154,7 @@ records! {
         signature_len: u32,
         /// Byte offset of the constants; they reach to the plan's end.
         constants: u32,
-        /// How weights are packed: 0 in lanes, as the compiler writes them, 1 in vectors; see [`crate::kernels::Packing`].
+        /// How weights are packed: 0 in lanes, as the compiler writes them, 1 in vectors, 2 for sums in halves, 3 by quads of channels; see [`crate::kernels::Packing`].
         packing: u32,
     }
 

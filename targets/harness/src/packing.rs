@@ -1,8 +1,10 @@
 //! Packs a plan's weights anew for a core whose kernels read another packing than that of plans on disk.
 
 use crate::Target;
+use residua::kernels::halves::{self, HalvesMatrix};
 use residua::kernels::nines::{Nine, PackedNines};
-use residua::kernels::packed::PackedMatrix;
+use residua::kernels::packed::{self, PackedMatrix};
+use residua::kernels::quads::{self, QuadMatrix};
 use residua::kernels::taps::PackedTaps;
 use residua::kernels::vectors::{VectorMatrix, VectorTaps, pack_matrix, pack_taps};
 use residua::kernels::{PACKING, Packing};
@@ -19,10 +21,12 @@ use std::collections::BTreeMap;
 /// A plan that cannot be loaded is given back as it is: the core refuses it too.
 ///
 /// # Errors
-/// A step's constants are not those of its shapes, or a depthwise kernel has a weight of −128.
+/// A step's constants are not those of its shapes, a depthwise kernel has a weight of −128, or a multiplier is negative or too large.
 pub fn packed_for(target: Target, plan: &[u8]) -> Result<Vec<u8>, PlanError> {
     match (target.packing(), Plan::load(plan)) {
-        (Packing::Vectors, Ok(plan)) if PACKING == Packing::Lanes => Vectors::new(plan).pack(),
+        (packing, Ok(plan)) if packing != Packing::Lanes && PACKING == Packing::Lanes => {
+            Packed::new(plan, packing).pack()
+        }
         _ => Ok(plan.to_vec()),
     }
 }
@@ -43,10 +47,23 @@ impl Channels {
         self.multipliers.push(multiplier);
     }
 
-    fn matrix(&self) -> Option<Vec<u8>> {
+    fn matrix(&self, packing: Packing) -> Option<Vec<u8>> {
         let channels = self.biases.len();
-        let mut words = vec![0; VectorMatrix::len(self.weights.len().checked_div(channels)?, channels)?];
-        pack_matrix(&self.weights, &self.biases, &self.multipliers, &mut words)?;
+        let fan_in = self.weights.len().checked_div(channels)?;
+        let len = match packing {
+            Packing::Lanes => PackedMatrix::len(fan_in, channels),
+            Packing::Vectors => VectorMatrix::len(fan_in, channels),
+            Packing::Halves => HalvesMatrix::len(fan_in, channels),
+            Packing::Quads => QuadMatrix::len(fan_in, channels),
+        };
+        let pack = match packing {
+            Packing::Lanes => packed::pack,
+            Packing::Vectors => pack_matrix,
+            Packing::Halves => halves::pack,
+            Packing::Quads => quads::pack,
+        };
+        let mut words = vec![0; len?];
+        pack(&self.weights, &self.biases, &self.multipliers, &mut words)?;
         Some(bytes(&words))
     }
 
@@ -62,9 +79,10 @@ fn bytes(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
-/// A plan on the way from lanes to vectors.
-struct Vectors<'p> {
+/// A plan on the way from lanes to another packing.
+struct Packed<'p> {
     plan: Plan<'p>,
+    packing: Packing,
     header: HeaderRecord,
     constants: &'p [u8],
     /// Where constants begin, and where the last ones end.
@@ -75,8 +93,8 @@ struct Vectors<'p> {
     moved: BTreeMap<u32, u32>,
 }
 
-impl<'p> Vectors<'p> {
-    fn new(plan: Plan<'p>) -> Self {
+impl<'p> Packed<'p> {
+    fn new(plan: Plan<'p>, packing: Packing) -> Self {
         let header = HeaderRecord::read(plan.bytes()).unwrap_or_default();
         let constants = plan.bytes().get(header.constants as usize..).unwrap_or_default();
         let steps = (0..plan.step_count()).filter_map(|index| plan.step(index));
@@ -84,7 +102,7 @@ impl<'p> Vectors<'p> {
         let mut bounds: Vec<u32> = offsets.filter(|&offset| offset != NONE).chain([constants.len() as u32]).collect();
         bounds.sort_unstable();
         bounds.dedup();
-        Self { plan, header, constants, bounds, out: Vec::new(), moved: BTreeMap::new() }
+        Self { plan, packing, header, constants, bounds, out: Vec::new(), moved: BTreeMap::new() }
     }
 
     fn pack(mut self) -> Result<Vec<u8>, PlanError> {
@@ -94,7 +112,7 @@ impl<'p> Vectors<'p> {
             let start = self.header.steps as usize + usize::from(index) * StepRecord::LEN;
             bytes.get_mut(start..).and_then(|bytes| step.write(bytes)).ok_or(PlanError::Section)?;
         }
-        self.header.packing = Packing::Vectors as u32;
+        self.header.packing = self.packing as u32;
         self.header.total_len = (bytes.len() + self.out.len()) as u32;
         self.header.constants_checksum = Checksum::of(&self.out);
         // The checksum is over what stands behind it.
@@ -112,6 +130,7 @@ impl<'p> Vectors<'p> {
         let g = Geometry::of(&step, &input, &self.plan.value(step.output)?);
         let taps = g.kernel.iter().product::<usize>();
         let at = step.weights;
+        let vectors = self.packing == Packing::Vectors;
         let weights = match self.plan.operator(index)? {
             Operator::Convolution(_) => {
                 let groups = usize::from(step.groups);
@@ -120,13 +139,15 @@ impl<'p> Vectors<'p> {
             }
             Operator::Pointwise(_) => Some(self.matrices(at, 1, g.channels_out, [1, g.channels_in])?),
             Operator::Dense(_) => Some(self.matrices(at, 1, g.channels_out, [g.rows_in as usize, g.row_in()])?),
-            Operator::Depthwise(_) => Some(self.taps(at, taps, g.channels_in)?),
-            Operator::Depthwise3(_) => Some(self.nines(at, g.channels_in)?),
+            Operator::Depthwise(_) if vectors => Some(self.taps(at, taps, g.channels_in)?),
+            Operator::Depthwise3(_) if vectors => Some(self.nines(at, g.channels_in)?),
             _ => None,
         };
         step.padding = match self.plan.operator(index)? {
-            Operator::Depthwise(_) if step.padding == NONE => self.add(&vec![input.zero_point as u8; g.channels_in]),
-            Operator::Depthwise3(_) => {
+            Operator::Depthwise(_) if vectors && step.padding == NONE => {
+                self.add(&vec![input.zero_point as u8; g.channels_in])
+            }
+            Operator::Depthwise3(_) if vectors => {
                 let padding = self.kernels_of_nine(at, g.channels_in)?.map(|nine| nine.padding as u8);
                 self.add(&padding.collect::<Vec<_>>())
             }
@@ -144,7 +165,8 @@ impl<'p> Vectors<'p> {
     fn matrices(&self, offset: u32, groups: usize, outputs: usize, [pieces, piece]: [usize; 2]) -> Option<Vec<u8>> {
         // A single piece is filled up by the form itself.
         let filled = |grain| if pieces > 1 { piece.next_multiple_of(grain) } else { piece };
-        let (from, to) = (filled(PackedMatrix::GRAIN), filled(VectorMatrix::GRAIN));
+        let grain = if self.packing == Packing::Vectors { VectorMatrix::GRAIN } else { PackedMatrix::GRAIN };
+        let (from, to) = (filled(PackedMatrix::GRAIN), filled(grain));
         let len = PackedMatrix::len(from * pieces, outputs)?;
         let words = self.words(offset, len.checked_mul(groups)?)?;
         let mut out = Vec::new();
@@ -158,7 +180,7 @@ impl<'p> Vectors<'p> {
                 };
                 channels.push(matrix.bias(o), (0..to * pieces).map(weight), matrix.multiplier(o));
             }
-            out.extend(channels.matrix()?);
+            out.extend(channels.matrix(self.packing)?);
         }
         Some(out)
     }

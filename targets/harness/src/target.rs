@@ -89,7 +89,11 @@ impl Target {
         };
         match self {
             Self::CortexM0 => cortex_m("cortex-m0", "thumbv6m-none-eabi", "microbit"),
-            Self::CortexM3 => Description { cycles: true, ..cortex_m("cortex-m3", "thumbv7m-none-eabi", "mps2-an385") },
+            Self::CortexM3 => Description {
+                packing: Packing::Quads,
+                cycles: true,
+                ..cortex_m("cortex-m3", "thumbv7m-none-eabi", "mps2-an385")
+            },
             Self::CortexM4 => {
                 Description { cycles: true, ..cortex_m("cortex-m4", "thumbv7em-none-eabihf", "mps2-an386") }
             }
@@ -107,7 +111,7 @@ impl Target {
                 name: "riscv32imc",
                 triple: "riscv32imc-unknown-none-elf",
                 cpu: None,
-                packing: Packing::Lanes,
+                packing: Packing::Halves,
                 firmware: ("riscv32", "residua-riscv32"),
                 board: "virt",
                 emulator: ("qemu-system-riscv32", "qemu-system-misc"),

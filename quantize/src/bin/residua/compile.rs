@@ -71,7 +71,8 @@ pub struct Arguments {
     /// Bits of a weight
     #[arg(long, value_name = "8|4|2", default_value = "8", value_parser = ["8", "4", "2"])]
     weights: String,
-    /// Write the plan as a Rust crate too: typed input and output, and only the operators that it has
+    /// Write the plan as a Rust crate too: typed input and output, only the operators that it has, and weights as the target's
+    /// kernels read them
     #[arg(long, value_name = "DIR")]
     emit_rust: Option<PathBuf>,
     /// Print one JSON object
@@ -164,7 +165,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(folder) = &arguments.emit_rust {
         let title = arguments.output.file_stem().unwrap_or_default().to_string_lossy();
         let runtime = residua_harness::home().ok().map(|home| home.join("runtime"));
-        write_crate(folder, &emit(&plan, &title, runtime.as_deref()))?;
+        let packed = arguments.target.packed(&compiled.bytes)?;
+        write_crate(folder, &emit(&plan, &packed, &title, runtime.as_deref()))?;
     }
     report(arguments.json, &result, || {
         let fast = result.fast_region.as_ref().map_or(String::new(), |fast| {

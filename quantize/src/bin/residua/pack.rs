@@ -5,7 +5,6 @@ use crate::common::models::{load_plan, read_plan};
 use crate::common::output::{report, write_file};
 use crate::common::target::Target;
 use clap::Args;
-use residua_harness::packed_for;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -39,10 +38,7 @@ struct Report {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let bytes = read_plan(&arguments.plan)?;
     load_plan(&arguments.plan, &bytes)?;
-    let packed = match arguments.target {
-        Target::Host => bytes.to_vec(),
-        Target::Core(core) => packed_for(core, &bytes).map_err(residua_harness::HarnessError::from)?,
-    };
+    let packed = arguments.target.packed(&bytes)?;
     write_file(&arguments.output, &packed)?;
     let result = Report { target: arguments.target.to_string(), plan_bytes: packed.len() };
     report(arguments.json, &result, || format!("{} bytes for {}", result.plan_bytes, result.target))

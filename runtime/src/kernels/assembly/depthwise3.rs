@@ -37,6 +37,8 @@ pub(in crate::kernels) struct Task {
     pitch: usize,
     /// 56: pixels of the output.
     columns: usize,
+    /// 60: whether no row is in the padding.
+    complete: usize,
 }
 
 /// Computes an output row of `packed.channels()` channels, from at least one row; leaves out rows longer than
@@ -72,6 +74,7 @@ pub(crate) fn depthwise3(packed: &PackedNines<'_>, window: &ThreeRows<'_>, zero_
         zero_point,
         pitch: channels,
         columns,
+        complete: (first && second && third).into(),
     };
     // SAFETY: there are words for each channel; `read` elements of each row are inside (a row in the padding is read as
     // another one and multiplied by zero), and `columns` pixels of the output, at least one.

@@ -3,7 +3,10 @@
 // Assembly and the pointers that it takes.
 #![allow(unsafe_code)]
 
+#[cfg(not(residua_dsp))]
+pub(super) mod blocks;
 pub(super) mod depthwise3;
+#[cfg(residua_dsp)]
 pub(super) mod product;
 
 #[cfg(residua_dsp)]
@@ -13,5 +16,8 @@ use super::rv32 as isa;
 #[cfg(all(residua_thumb, not(residua_dsp)))]
 use super::v7m as isa;
 
+#[cfg(not(residua_dsp))]
+pub(crate) use blocks::{multiply, multiply_one};
 pub(crate) use depthwise3::depthwise3;
+#[cfg(residua_dsp)]
 pub(crate) use product::{multiply, multiply_one};

@@ -2,11 +2,13 @@
 
 use crate::kernels::Runs;
 
-/// Offset of every other activation, see [`crate::kernels`].
+/// Offset of every other activation in products of lanes, see [`crate::kernels`].
 pub(in crate::kernels) const OFFSET: u32 = 0x0080_0080;
+/// What activations are expanded with.
+const EXPANDED: u32 = if cfg!(any(residua_quads, residua_rv32)) { 0 } else { OFFSET };
 
-/// Writes the fours of each run, with the offset, to every `stride`-th word of `out`, the first run from the first word on,
-/// the second from the second, and so on: as many as fit.
+/// Writes the fours of each run, in products of lanes with the offset, to every `stride`-th word of `out`, the first run from
+/// the first word on, the second from the second, and so on: as many as fit.
 #[inline(never)]
 pub fn expand(runs: &Runs<'_>, stride: usize, out: &mut [u32]) {
     for index in 0..runs.count {
@@ -25,7 +27,7 @@ fn spread(words: impl Iterator<Item = u32>, stride: usize, out: &mut [u32]) {
     let mut at = 0usize;
     for word in words {
         let Some(out) = out.get_mut(at) else { return };
-        *out = word ^ OFFSET;
+        *out = word ^ EXPANDED;
         at = at.wrapping_add(stride);
     }
 }

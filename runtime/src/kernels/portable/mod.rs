@@ -4,7 +4,9 @@ mod depthwise;
 mod depthwise3;
 mod elements;
 mod expand;
+pub mod halves;
 mod multiply;
+pub mod quads;
 
 pub use depthwise::{depthwise, depthwise_from};
 pub use depthwise3::{depthwise3, depthwise3_from};

@@ -2,7 +2,7 @@
 
 use crate::kernels::assembly::depthwise3::Task;
 
-/// Begins a function: saves registers; a4: elements of a pixel, a6: zero point, t5 and t6: bounds, ra: channel.
+/// Begins a function: saves registers; a4: elements of a pixel, a6: twice the zero point, and one, t5 and t6: bounds, ra: channel.
 macro_rules! begin {
     () => {
         "addi sp, sp, -64
@@ -21,13 +21,15 @@ macro_rules! begin {
          sw s11, 48(sp)
          lw a4, 52(a0)
          lw a6, 48(a0)
+         slli a6, a6, 1
+         addi a6, a6, 1
          li t5, 127
          li t6, -128
          li ra, 0"
     };
 }
 
-/// Begins a channel: its weights to s0 to s8, initial sum to s11, multiplier to a5, sum of the first window's first column to
+/// Begins a channel: its weights to s0 to s8, initial sum to s11, twice the multiplier to a5, sum of the first window's first column to
 /// s9, the next column to a1, a2, a3, output to a7, outputs but one to t3; padding at 52 on the stack.
 macro_rules! channel {
     () => {
@@ -38,6 +40,7 @@ macro_rules! channel {
          lw s11, 0(t0)
          lw a5, 4(t0)
          srai s11, s11, 8
+         slli a5, a5, 1
          lb s0, 8(t0)
          lb s1, 9(t0)
          lb s3, 10(t0)
@@ -57,6 +60,8 @@ macro_rules! channel {
          add a2, a2, ra
          add a3, a3, ra
          add a7, a7, ra
+         lw t1, 60(a0)
+         bnez t1, 23f
          lw t2, 32(a0)
          lw t3, 36(a0)
          slli t1, t2, 16
@@ -154,11 +159,9 @@ macro_rules! last_column {
 macro_rules! requantize {
     () => {
         "slli s9, s9, 8
-         mul t1, s9, a5
-         mulh s9, s9, a5
-         srli t1, t1, 31
+         mulhsu s9, s9, a5
          add s9, s9, a6
-         add s9, s9, t1
+         srai s9, s9, 1
          ble s9, t5, 28f
          mv s9, t5
          28:

@@ -11,4 +11,21 @@ macro_rules! rv32_asm {
 }
 
 pub(super) mod depthwise3;
-pub(super) mod multiply;
+mod expand;
+mod gather;
+mod multiply;
+
+pub(crate) use expand::expand;
+pub(crate) use gather::gather;
+
+use super::assembly::blocks::Product;
+
+/// The kernel for a number of pixels.
+pub(super) fn kernel(count: usize) -> Option<unsafe extern "C" fn(*mut Product)> {
+    match count {
+        3 => Some(multiply::multiply3),
+        2 => Some(multiply::multiply2),
+        1 => Some(multiply::multiply1),
+        _ => None,
+    }
+}

@@ -3,8 +3,24 @@
 use super::At;
 use crate::kernels::Runs;
 
-/// Writes the fours of each run, with the offset, to every `stride`-th word of `out`, the first run from the first word on,
-/// the second from the second, and so on; nothing where not all of them are there or fit. Any alignment.
+/// Adds the offset to every other activation in a word, for products of lanes.
+#[cfg(residua_dsp)]
+macro_rules! offset {
+    ($word:literal) => {
+        concat!("eor ", $word, ", ", $word, ", #0x00800080")
+    };
+}
+
+/// Leaves activations as they are.
+#[cfg(residua_quads)]
+macro_rules! offset {
+    ($word:literal) => {
+        ""
+    };
+}
+
+/// Writes the fours of each run, in products of lanes with the offset, to every `stride`-th word of `out`, the first run from
+/// the first word on, the second from the second, and so on; nothing where not all of them are there or fit. Any alignment.
 #[inline(always)]
 pub(crate) fn expand(runs: &Runs<'_>, stride: usize, out: &mut [u32]) {
     let fours = runs.len >> 2;
@@ -36,9 +52,9 @@ unsafe extern "C" fn interleave3(source: *const i8, pitch: usize, fours: usize, 
         "ldr r4, [r0], #4",
         "ldr r5, [r12], #4",
         "ldr r6, [lr], #4",
-        "eor r4, r4, #0x00800080",
-        "eor r5, r5, #0x00800080",
-        "eor r6, r6, #0x00800080",
+        offset!("r4"),
+        offset!("r5"),
+        offset!("r6"),
         "stm r3!, {{r4-r6}}",
         "cmp r2, #0",
         "beq 4f",
@@ -49,12 +65,12 @@ unsafe extern "C" fn interleave3(source: *const i8, pitch: usize, fours: usize, 
         "ldr r8, [r12], #4",
         "ldr r6, [lr], #4",
         "ldr r9, [lr], #4",
-        "eor r4, r4, #0x00800080",
-        "eor r5, r5, #0x00800080",
-        "eor r6, r6, #0x00800080",
-        "eor r7, r7, #0x00800080",
-        "eor r8, r8, #0x00800080",
-        "eor r9, r9, #0x00800080",
+        offset!("r4"),
+        offset!("r5"),
+        offset!("r6"),
+        offset!("r7"),
+        offset!("r8"),
+        offset!("r9"),
         "stm r3!, {{r4-r9}}",
         "subs r2, #1",
         "bne 3b",
@@ -73,8 +89,8 @@ unsafe extern "C" fn interleave2(source: *const i8, pitch: usize, fours: usize, 
         "bcc 3f",
         "ldr r4, [r0], #4",
         "ldr r5, [r12], #4",
-        "eor r4, r4, #0x00800080",
-        "eor r5, r5, #0x00800080",
+        offset!("r4"),
+        offset!("r5"),
         "stm r3!, {{r4-r5}}",
         "cmp r2, #0",
         "beq 4f",
@@ -83,10 +99,10 @@ unsafe extern "C" fn interleave2(source: *const i8, pitch: usize, fours: usize, 
         "ldr r6, [r0], #4",
         "ldr r5, [r12], #4",
         "ldr r7, [r12], #4",
-        "eor r4, r4, #0x00800080",
-        "eor r5, r5, #0x00800080",
-        "eor r6, r6, #0x00800080",
-        "eor r7, r7, #0x00800080",
+        offset!("r4"),
+        offset!("r5"),
+        offset!("r6"),
+        offset!("r7"),
         "stm r3!, {{r4-r7}}",
         "subs r2, #1",
         "bne 3b",
@@ -115,10 +131,10 @@ unsafe extern "C" fn expand_runs(at: *mut At, fours: usize, out: *mut u32, strid
         "ldr r5, [r8], #4",
         "ldr r6, [r8], #4",
         "ldr r7, [r8], #4",
-        "eor r4, r4, #0x00800080",
-        "eor r5, r5, #0x00800080",
-        "eor r6, r6, #0x00800080",
-        "eor r7, r7, #0x00800080",
+        offset!("r4"),
+        offset!("r5"),
+        offset!("r6"),
+        offset!("r7"),
         "str r4, [r10]",
         "str r5, [r10, r3]",
         "str r6, [r10, r3, lsl #1]",
@@ -132,7 +148,7 @@ unsafe extern "C" fn expand_runs(at: *mut At, fours: usize, out: *mut u32, strid
         "5:",
         "ldr r4, [r8], #4",
         "subs r11, #1",
-        "eor r4, r4, #0x00800080",
+        offset!("r4"),
         "str r4, [r10]",
         "add r10, r3",
         "bne 5b",

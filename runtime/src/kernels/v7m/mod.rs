@@ -5,3 +5,15 @@
 
 pub(in crate::kernels) mod depthwise3;
 pub(in crate::kernels) mod multiply;
+
+use super::assembly::blocks::Product;
+
+/// The kernel for a number of pixels.
+pub(in crate::kernels) fn kernel(count: usize) -> Option<unsafe extern "C" fn(*mut Product)> {
+    match count {
+        3 => Some(multiply::multiply3),
+        2 => Some(multiply::multiply2),
+        1 => Some(multiply::multiply1),
+        _ => None,
+    }
+}

@@ -1,8 +1,7 @@
-//! Windows of two or three output pixels at a time, expanded for kernels that read lanes.
+//! Windows of two or three output pixels at a time, the fours of which stand in turn, for kernels without vectors.
 
 use super::{Layout, Source, Windows};
-use crate::kernels::packed::PackedMatrix;
-use crate::kernels::{Output, Runs, gather, multiply, multiply_one};
+use crate::kernels::{Matrix, Output, PAIRS, Runs, gather, multiply, multiply_one};
 use crate::operators::padding::Padding;
 use crate::operators::rows::RowWindow;
 
@@ -13,9 +12,9 @@ struct Parts {
     plain: usize,
 }
 
-/// Output pixels that are taken at once where `columns` are to go. One is left over only where there is but one.
+/// Most output pixels that are taken at once where `columns` are to go. One is left over only where there is but one.
 #[inline(always)]
-fn taken(columns: usize) -> usize {
+fn most(columns: usize) -> usize {
     match columns {
         _ if !cfg!(feature = "columns") => 1,
         0 | 1 => 1,
@@ -24,9 +23,16 @@ fn taken(columns: usize) -> usize {
     }
 }
 
+/// Output pixels that are taken at once where `columns` are to go. Windows that are `copied` first are better taken by three.
+#[inline(always)]
+fn taken(columns: usize, copied: bool) -> usize {
+    let most = most(columns);
+    if PAIRS && !copied && columns & 1 == 0 { most.min(2) } else { most }
+}
+
 /// Multiplies `runs.count` pixels, each of so many activations as the matrix has steps of four.
 #[inline(never)]
-fn multiply_runs(runs: &Runs<'_>, matrix: &PackedMatrix<'_>, expanded: &mut [u32], out: &mut Output<'_>) {
+fn multiply_runs(runs: &Runs<'_>, matrix: &Matrix<'_>, expanded: &mut [u32], out: &mut Output<'_>) {
     if runs.count == 1 || !cfg!(feature = "columns") {
         return multiply_one(matrix, runs.get(0), out);
     }
@@ -45,7 +51,7 @@ impl Windows<'_> {
         // A packed matrix of so many steps is in the plan: nothing overflows.
         let [rows, columns] = self.geometry.kernel;
         let steps = rows.wrapping_mul(columns).wrapping_mul(self.inputs).div_ceil(4);
-        let pixels = taken(self.geometry.columns_out as usize);
+        let pixels = most(self.geometry.columns_out as usize);
         let single = self.geometry.kernel == [1, 1];
         let plain = match (pixels, self.in_fours()) {
             (1, true) => usize::from(!single),
@@ -70,7 +76,7 @@ impl Windows<'_> {
     pub fn multiply_pixels(
         &self,
         window: &RowWindow<'_>,
-        matrix: &PackedMatrix<'_>,
+        matrix: &Matrix<'_>,
         scratch: &mut [u32],
         mut out: Output<'_>,
     ) {
@@ -83,7 +89,7 @@ impl Windows<'_> {
         let len = matrix.steps().wrapping_mul(4);
         let mut columns = self.geometry.columns_out as usize;
         while columns > 0 {
-            let count = taken(columns);
+            let count = taken(columns, !self.in_fours());
             let mut runs = Runs { elements: row, len: self.inputs, pitch, count };
             if !self.in_fours() {
                 gather(&runs, len, plain);
@@ -101,7 +107,7 @@ impl Windows<'_> {
     pub fn multiply(
         &self,
         window: &RowWindow<'_>,
-        matrix: &PackedMatrix<'_>,
+        matrix: &Matrix<'_>,
         padding: &Padding<'_>,
         scratch: &mut [u32],
         mut out: Output<'_>,
@@ -120,7 +126,7 @@ impl Windows<'_> {
         let columns = self.geometry.columns_out as usize;
         let mut x = 0usize;
         while x < columns {
-            let count = taken(columns.wrapping_sub(x));
+            let count = taken(columns.wrapping_sub(x), parts.plain > 0);
             if parts.plain > 0 {
                 source.lay_out(x, count, &mut Layout::Plain { out: plain, len });
                 multiply_runs(&Runs { elements: plain, len, pitch: len, count }, matrix, expanded, &mut out);

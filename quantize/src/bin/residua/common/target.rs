@@ -1,7 +1,7 @@
 //! Where a plan runs.
 
 use super::failure::Failure;
-use residua_harness::{Target as Core, UnknownTarget};
+use residua_harness::{HarnessError, Target as Core, UnknownTarget};
 use std::fmt;
 use std::str::FromStr;
 
@@ -12,6 +12,16 @@ pub enum Target {
     Host,
     /// An emulated core.
     Core(Core),
+}
+
+impl Target {
+    /// A plan with the weights packed as the target's kernels read them.
+    pub fn packed(self, plan: &[u8]) -> Result<Vec<u8>, Failure> {
+        match self {
+            Self::Host => Ok(plan.to_vec()),
+            Self::Core(core) => Ok(residua_harness::packed_for(core, plan).map_err(HarnessError::from)?),
+        }
+    }
 }
 
 impl FromStr for Target {
