@@ -15,6 +15,7 @@ use crate::qgraph::QGraph;
 use crate::quantize::{QuantizeError, Statistics, quantize};
 use crate::schedule::Schedule;
 use crate::stream::{STREAM_KEY, Sliding, StreamError, Timing};
+use crate::validate;
 use crate::write::Extras;
 use rayon::prelude::*;
 use residua::plan::PlanError;
@@ -189,8 +190,23 @@ impl Model {
         }
         self.balance(inputs)?;
         let executor = GraphExecutor::new(&self.graph)?;
+        let (first, second) = inputs.split_at(inputs.len() / 2);
+        let (mut observed, others) = (self.observe(&executor, first)?, self.observe(&executor, second)?);
+        let method = match method {
+            Method::Mse => validate::method(self, [(first, &observed), (second, &others)])?,
+            other => other,
+        };
+        observed.iter_mut().zip(others).for_each(|(a, b)| a.merge(b));
+        let mut statistics: Vec<Statistics> = observed.iter().map(|o| o.statistics(method)).collect();
+        precision::choose(self, &mut statistics, inputs, activations)?;
+        correct_output(self, &statistics, inputs)?;
+        Ok(statistics)
+    }
+
+    /// What the float model's row values are for these inputs.
+    fn observe(&self, executor: &GraphExecutor, inputs: &[Vec<f32>]) -> Result<Vec<Observed>, ExecuteError> {
         let empty = || self.rows.values.iter().map(|v| Observed::new(v.shape[2])).collect::<Vec<_>>();
-        let observed = inputs
+        inputs
             .par_iter()
             .try_fold(empty, |mut observed, input| {
                 let values = executor.run(&[input.as_slice()])?;
@@ -202,11 +218,7 @@ impl Model {
             .try_reduce(empty, |mut a, b| {
                 a.iter_mut().zip(b).for_each(|(a, b)| a.merge(b));
                 Ok(a)
-            })?;
-        let mut statistics: Vec<Statistics> = observed.iter().map(|o| o.statistics(method)).collect();
-        precision::choose(self, &mut statistics, inputs, activations)?;
-        correct_output(self, &statistics, inputs)?;
-        Ok(statistics)
+            })
     }
 
     /// Whether the model says scales and zero points of its own.

@@ -29,7 +29,7 @@ pub fn correct_output(model: &mut Model, statistics: &[Statistics], inputs: &[Ve
 }
 
 /// The output, or what a final softmax reads.
-fn last_value(model: &Model) -> usize {
+pub(crate) fn last_value(model: &Model) -> usize {
     let output = model.rows.outputs.first().copied().unwrap_or(0);
     let producer = model.rows.nodes.iter().find(|n| n.output == output);
     producer.filter(|n| n.operator == RowOperator::Softmax).map_or(output, |n| n.inputs[0])

@@ -31,4 +31,5 @@ pub mod schedule;
 pub mod simulate;
 pub mod stream;
 pub mod trial;
+mod validate;
 pub mod write;

@@ -59,9 +59,13 @@ pub(super) fn apply(graph: &mut Graph, index: usize) -> bool {
             });
         let sources: Vec<(usize, usize)> = origins.iter().map(|&[c, dy, dx]| (c, dy * block + dx)).collect();
         let identity = block == 1 && sources.iter().enumerate().all(|(c, &source)| source == (c, 0));
+        // Places outside of the block are none of a kernel's.
+        if !holds || identity {
+            return false;
+        }
         match Operator::pick(channels, block, &sources) {
-            Some(operator) if holds && !identity => operator,
-            _ => return false,
+            Some(operator) => operator,
+            None => return false,
         }
     };
     graph.nodes[index].operator = operator;
@@ -136,6 +140,9 @@ mod tests {
     #[test]
     fn others_stay() {
         let names = shuffled(&[1, 8, 4, 2, 3], &[0, 1, 4, 2, 3], &[1, 8, 12, 2]);
+        assert_eq!(names, ["Clip", "Reshape", "Transpose", "Reshape", "Clip"]);
+        // Channels from pixels that are not neighbours.
+        let names = shuffled(&[1, 8, 2, 2, 2, 3], &[0, 1, 2, 4, 3, 5], &[1, 32, 2, 3]);
         assert_eq!(names, ["Clip", "Reshape", "Transpose", "Reshape", "Clip"]);
     }
 }
