@@ -3,7 +3,7 @@
 mod pooling;
 
 use pooling::{COLUMNS, Pooling, ROWS};
-use residua_harness::{Parts, Target, counter, firmware, home};
+use residua_harness::{Parts, Target, counter, firmware, home, packed_for};
 use residua_mailbox::{Mode, Request};
 use std::fs;
 use std::path::Path;
@@ -27,7 +27,7 @@ fn counts_are_those_of_the_yardstick() {
         [(Target::CortexM3, "mps2-an385"), (Target::CortexM4, "mps2-an386"), (Target::CortexM7, "mps2-an500")]
     {
         for mode in [Mode::Infer, Mode::Profile] {
-            fs::write(folder.path().join("mailbox.bin"), mailbox(mode)).unwrap();
+            fs::write(folder.path().join("mailbox.bin"), mailbox(target, mode)).unwrap();
             let [own, theirs] = plugins.each_ref().map(|plugin| count(folder.path(), target, machine, plugin));
             let own: Vec<_> = own.lines().map(|line| numbers(line, ["instructions", "cycles", "taken"])).collect();
             let theirs: Vec<_> = theirs.lines().map(|line| numbers(line, ["insns", "cycles", "taken"])).collect();
@@ -37,9 +37,9 @@ fn counts_are_those_of_the_yardstick() {
     }
 }
 
-/// Two inputs of noise for the pooling plan.
-fn mailbox(mode: Mode) -> Vec<u8> {
-    let plan = Pooling::default().plan();
+/// Two inputs of noise for the pooling plan, as the target reads it.
+fn mailbox(target: Target, mode: Mode) -> Vec<u8> {
+    let plan = packed_for(target, &Pooling::default().plan()).unwrap();
     let input: Vec<u8> = (0..2 * ROWS * COLUMNS).map(|i| (i * i * 37) as u8).collect();
     let input_offset = (Request::LEN + plan.len()).next_multiple_of(16);
     let request = Request {
