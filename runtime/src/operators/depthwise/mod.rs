@@ -14,6 +14,9 @@ use crate::kernels::ChannelTaps;
 use crate::plan::PlanError;
 use crate::requantize::high_word;
 
+/// Channels of a large kernel that are summed at once.
+const BLOCK: usize = 8;
+
 /// `out[y, x, c] = requantize(bias[c] + Σ w[ky, kx, c] · in[row(y, ky), column(x, kx), c])`.
 ///
 /// Biases, weights and multipliers are [`ChannelTaps`], taps in the order `[kernel row][kernel column]`.
@@ -73,14 +76,23 @@ impl<'p> Depthwise<'p> {
     /// An output pixel of a kernel with more taps than [`Taps`] holds.
     #[inline(never)]
     fn large(&self, window: &RowWindow<'_>, padding: &[i8], x: usize, out: &mut [i8]) {
-        for (c, out) in out.iter_mut().enumerate() {
-            let Some((bias, weights, multiplier)) = self.packed.channel(c) else { continue };
-            let mut acc = bias;
-            for (weight, pixel) in weights.zip(self.pixels(window, padding, x)) {
-                let value = pixel.get(c).copied().unwrap_or(0);
-                acc = acc.wrapping_add(i32::from(weight).wrapping_mul(value.into()));
+        // Rows are looked up once for several channels.
+        for (block, out) in out.chunks_mut(BLOCK).enumerate() {
+            let first = block.wrapping_mul(BLOCK);
+            let mut channels: [_; BLOCK] = core::array::from_fn(|c| self.packed.channel(first.wrapping_add(c)));
+            let mut sums = [0i32; BLOCK];
+            for pixel in self.pixels(window, padding, x) {
+                let values = pixel.get(first..).unwrap_or(&[]);
+                for ((channel, sum), &value) in channels.iter_mut().zip(&mut sums).zip(values) {
+                    let weight = channel.as_mut().and_then(|(_, weights, _)| weights.next()).unwrap_or(0);
+                    *sum = sum.wrapping_add(i32::from(weight).wrapping_mul(value.into()));
+                }
             }
-            *out = high_word(acc << 8, multiplier, self.epilogue.zero_point());
+            for ((out, channel), sum) in out.iter_mut().zip(channels).zip(sums) {
+                if let Some((bias, _, multiplier)) = channel {
+                    *out = high_word(bias.wrapping_add(sum) << 8, multiplier, self.epilogue.zero_point());
+                }
+            }
         }
     }
 }
