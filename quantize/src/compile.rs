@@ -110,13 +110,24 @@ pub struct Model {
 }
 
 impl Model {
-    /// Imports an ONNX model.
+    /// Imports an ONNX model, for int8 activations.
     ///
     /// # Errors
     /// The bytes are no ONNX model, or nodes are not supported: all of them are named.
     pub fn import(bytes: &[u8]) -> Result<Self, CompileError> {
+        Self::import_for(bytes, Activations::Int8)
+    }
+
+    /// Imports an ONNX model, rewritten as suits these activations.
+    ///
+    /// # Errors
+    /// As [`Model::import`].
+    pub fn import_for(bytes: &[u8], activations: Activations) -> Result<Self, CompileError> {
         let mut graph = onnx::import(bytes)?;
-        rewrite::to_fixed_point(&mut graph);
+        match activations {
+            Activations::Int16 => rewrite::sparing_weights(&mut graph),
+            Activations::Int8 | Activations::Auto { .. } => rewrite::to_fixed_point(&mut graph),
+        };
         let parts = inputs::join(&mut graph);
         let rows = lower(&graph).map_err(CompileError::Unsupported)?;
         let front_end = front_end_of(&graph.metadata)?;

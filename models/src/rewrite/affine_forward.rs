@@ -94,4 +94,22 @@ mod tests {
         sketch.convolution(2, [3, 3], [1; 4], 1);
         assert_eq!(unchanged(sketch.finish(), super::super::to_fixed_point).nodes.len(), 3);
     }
+
+    #[test]
+    fn weights_that_are_to_be_spared_stay_as_they_are() {
+        let mut sketch = Sketch::new([1, 4, 5, 5]);
+        sketch.then(Operator::Clamp { min: 0.0, max: 6.0 });
+        sketch.then(Operator::Affine { scale: vec![0.5, -2.0, 30.0, 1.0], offset: vec![0.25, 1.0, 0.0, -3.0] });
+        sketch.convolution(6, [3, 3], [1; 4], 1);
+        let graph = sketch.finish();
+        let weight = |graph: &Graph| {
+            graph.nodes.iter().find_map(|node| match &node.operator {
+                Operator::Convolution { weight, .. } => Some(weight.data.clone()),
+                _ => None,
+            })
+        };
+        let before = weight(&graph);
+        let after = unchanged(graph, super::super::sparing_weights);
+        assert_eq!((weight(&after), after.nodes.len()), (before, 3));
+    }
 }

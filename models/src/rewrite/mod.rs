@@ -36,6 +36,9 @@ pub struct Rule {
     apply: fn(&mut Graph, usize) -> bool,
 }
 
+/// Spares a step, but the weights of a layer behind may then differ more in size, and lose more when they are rounded.
+const FORWARD: Rule = Rule { name: "fold affine into the layers behind", apply: affine_forward::apply };
+
 /// All rules, in the order in which they are tried.
 pub const RULES: &[Rule] = &[
     Rule { name: "remove identity", apply: identity::apply },
@@ -52,7 +55,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "fold affine into the layer before", apply: affine_backward::apply },
     Rule { name: "fold affine into the dense layer before", apply: affine_of_tokens::apply },
     Rule { name: "move affine behind pooling", apply: affine_down::apply },
-    Rule { name: "fold affine into the layers behind", apply: affine_forward::apply },
+    FORWARD,
     Rule { name: "fuse functions", apply: fuse_functions::apply },
     Rule { name: "merge resamples", apply: merge_resamples::apply },
     Rule { name: "merge padding", apply: merge_padding::apply },
@@ -70,10 +73,20 @@ pub struct Applied {
 
 /// Applies all rules until nothing changes; the log tells what was done, in order.
 pub fn to_fixed_point(graph: &mut Graph) -> Vec<Applied> {
+    apply_all(graph, |_| true)
+}
+
+/// [`to_fixed_point`], but norms that only the layers behind could take stay: for weights that are rounded more coarsely than
+/// activations.
+pub fn sparing_weights(graph: &mut Graph) -> Vec<Applied> {
+    apply_all(graph, |rule| rule.name != FORWARD.name)
+}
+
+fn apply_all(graph: &mut Graph, taken: impl Fn(&Rule) -> bool) -> Vec<Applied> {
     let mut log = Vec::new();
     loop {
         let before = log.len();
-        for rule in RULES {
+        for rule in RULES.iter().filter(|rule| taken(rule)) {
             let mut index = 0;
             while index < graph.nodes.len() {
                 let node = graph.nodes[index].name.clone();

@@ -7,6 +7,7 @@ use crate::common::output::{report, table};
 use crate::common::progress::bar;
 use clap::Args;
 use residua_quantize::compare::compare;
+use residua_quantize::precision::Activations;
 use std::path::PathBuf;
 
 /// Compares a plan with the float model that it was compiled from, layer by layer
@@ -37,7 +38,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let model = import(&arguments.model)?;
+    let model = import(&arguments.model, Activations::default())?;
     let bytes = read_plan(&arguments.plan)?;
     let plan = load_plan(&arguments.plan, &bytes)?;
     let data = arguments.scaling.open(&arguments.data, &arguments.selection, 0)?;

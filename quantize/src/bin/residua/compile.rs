@@ -124,7 +124,7 @@ struct Report {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     available(arguments)?;
     let start = Instant::now();
-    let mut model = import(&arguments.model)?;
+    let mut model = import(&arguments.model, arguments.activations)?;
     let about = |failure: Failure| failure.about(arguments.model.display());
     let (statistics, samples) = match &arguments.calibration {
         Some(data) if !model.is_quantized() => calibrate(arguments, &mut model, data)?,

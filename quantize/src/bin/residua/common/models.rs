@@ -5,6 +5,7 @@ use residua::plan::Plan;
 use residua_quantize::aligned::AlignedBytes;
 use residua_quantize::compile::Model;
 use residua_quantize::ports::Port;
+use residua_quantize::precision::Activations;
 use residua_quantize::stream::Timing;
 use std::path::Path;
 
@@ -45,7 +46,7 @@ pub fn load_plan<'p>(path: &Path, bytes: &'p AlignedBytes) -> Result<Plan<'p>, F
     Ok(plan)
 }
 
-/// A float model, imported.
-pub fn import(path: &Path) -> Result<Model, Failure> {
-    Model::import(&read(path)?).map_err(|error| Failure::from(error).about(path.display()))
+/// A float model, imported for such activations.
+pub fn import(path: &Path, activations: Activations) -> Result<Model, Failure> {
+    Model::import_for(&read(path)?, activations).map_err(|error| Failure::from(error).about(path.display()))
 }
