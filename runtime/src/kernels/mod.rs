@@ -47,6 +47,7 @@
 mod assembly;
 #[cfg(residua_dsp)]
 mod dsp;
+pub mod fours;
 pub mod halves;
 #[cfg(residua_mve)]
 mod mve;

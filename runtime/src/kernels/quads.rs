@@ -1,9 +1,6 @@
 //! Weights of a matrix product for kernels that read a weight at a time: those of four channels for an input lie together.
 
-/// Channels of a block.
-const BLOCK: usize = 4;
-/// Words of a block beside its weights.
-const FRAME: usize = 2 * BLOCK;
+use super::fours::{self, BLOCK, FRAME, Run};
 
 /// Weights of a matrix product in the order in which they are read.
 ///
@@ -55,13 +52,8 @@ impl<'p> QuadMatrix<'p> {
 
     /// The run of each block of channels.
     #[inline(always)]
-    pub fn blocks(&self) -> impl Iterator<Item = Block<'p>> + use<'p> {
-        let len = self.steps.wrapping_mul(Self::GRAIN).wrapping_add(FRAME);
-        self.words.chunks_exact(len.max(1)).filter_map(|words| {
-            let (bias, rest) = words.split_first_chunk::<BLOCK>()?;
-            let (weights, multiplier) = rest.split_last_chunk::<BLOCK>()?;
-            Some(Block { bias: bias.map(|b| b as i32), weights, multiplier: multiplier.map(|m| m as i32) })
-        })
+    pub fn blocks(&self) -> impl Iterator<Item = Run<'p>> + use<'p> {
+        fours::runs(self.words, self.steps.wrapping_mul(Self::GRAIN))
     }
 
     /// Initial accumulator, with 8 fraction bits, and multiplier of each channel.
@@ -87,17 +79,6 @@ impl<'p> QuadMatrix<'p> {
     }
 }
 
-/// A block of output channels.
-#[derive(Clone, Copy, Debug)]
-pub struct Block<'p> {
-    /// Biases.
-    pub bias: [i32; BLOCK],
-    /// Words of weights, one an input.
-    pub weights: &'p [u32],
-    /// Multipliers.
-    pub multiplier: [i32; BLOCK],
-}
-
 /// The weights in a word.
 #[inline(always)]
 pub fn weights(word: u32) -> [i8; BLOCK] {
@@ -106,28 +87,6 @@ pub fn weights(word: u32) -> [i8; BLOCK] {
 
 /// Packs `weights` (`[channel][input]`) with their biases and multipliers; `None` where lengths do not match.
 pub fn pack(weights: &[i8], biases: &[i32], multipliers: &[i32], out: &mut [u32]) -> Option<()> {
-    let channels = biases.len();
-    let fan_in = weights.len().checked_div(channels)?;
-    let sound = multipliers.len() == channels
-        && fan_in.checked_mul(channels)? == weights.len()
-        && QuadMatrix::len(fan_in, channels)? == out.len();
-    if !sound {
-        return None;
-    }
-    out.fill(0);
-    let len = fan_in.checked_next_multiple_of(QuadMatrix::GRAIN)?.checked_add(FRAME)?;
-    let kernels = weights.chunks(fan_in.max(1).checked_mul(BLOCK)?);
-    let numbers = biases.chunks(BLOCK).zip(multipliers.chunks(BLOCK));
-    for (run, (kernels, (biases, multipliers))) in out.chunks_exact_mut(len).zip(kernels.zip(numbers)) {
-        let (to_biases, rest) = run.split_first_chunk_mut::<BLOCK>()?;
-        let (words, to_multipliers) = rest.split_last_chunk_mut::<BLOCK>()?;
-        to_biases.iter_mut().zip(biases).for_each(|(to, &bias)| *to = bias as u32);
-        to_multipliers.iter_mut().zip(multipliers).for_each(|(to, &multiplier)| *to = multiplier as u32);
-        for (channel, kernel) in kernels.chunks(fan_in.max(1)).enumerate() {
-            for (word, &weight) in words.iter_mut().zip(kernel) {
-                *word |= u32::from(weight as u8) << ((channel as u32 & 3) << 3);
-            }
-        }
-    }
-    Some(())
+    let fan_in = weights.len().checked_div(biases.len())?;
+    fours::pack(weights, fan_in.checked_next_multiple_of(QuadMatrix::GRAIN)?, biases, multipliers, out)
 }

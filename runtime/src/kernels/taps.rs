@@ -1,9 +1,6 @@
 //! What a depthwise convolution reads: packed weights, and the pixel under each tap.
 
-/// Channels of a block.
-pub const BLOCK: usize = 4;
-/// Words of a block beside its weights.
-const FRAME: usize = 2 * BLOCK;
+use super::fours::{self, BLOCK, FRAME, Run};
 
 /// Weights of a depthwise convolution in the order in which they are read.
 ///
@@ -46,11 +43,7 @@ impl<'p> PackedTaps<'p> {
     /// The run of each block.
     #[inline(always)]
     pub fn runs(&self) -> impl Iterator<Item = Run<'p>> + use<'p> {
-        self.words.chunks_exact(self.taps.wrapping_add(FRAME).max(1)).filter_map(|words| {
-            let (bias, rest) = words.split_first_chunk::<BLOCK>()?;
-            let (weights, multiplier) = rest.split_last_chunk::<BLOCK>()?;
-            Some(Run { bias: bias.map(|b| b as i32), weights, multiplier: multiplier.map(|m| m as i32) })
-        })
+        fours::runs(self.words, self.taps)
     }
 
     /// Bias, weights (tap by tap) and multiplier of a channel.
@@ -62,41 +55,9 @@ impl<'p> PackedTaps<'p> {
     }
 }
 
-/// A block of channels.
-#[derive(Clone, Copy, Debug)]
-pub struct Run<'p> {
-    /// Biases.
-    pub bias: [i32; BLOCK],
-    /// Four weights a tap.
-    pub weights: &'p [u32],
-    /// Multipliers.
-    pub multiplier: [i32; BLOCK],
-}
-
 /// Packs `weights` (`[channel][tap]`) with their biases and multipliers; `None` where lengths do not match.
 pub fn pack_taps(weights: &[i8], biases: &[i32], multipliers: &[i32], out: &mut [u32]) -> Option<()> {
-    let channels = biases.len();
-    let taps = weights.len().checked_div(channels)?;
-    let sound = multipliers.len() == channels
-        && taps.checked_mul(channels)? == weights.len()
-        && PackedTaps::len(taps, channels)? == out.len();
-    if !sound {
-        return None;
-    }
-    for (block, run) in out.chunks_exact_mut(taps.checked_add(FRAME)?).enumerate() {
-        run.fill(0);
-        for lane in 0..BLOCK {
-            let channel = block.checked_mul(BLOCK)?.checked_add(lane)?;
-            let (Some(&bias), Some(&multiplier)) = (biases.get(channel), multipliers.get(channel)) else { continue };
-            let kernel = weights.get(channel.checked_mul(taps)?..)?;
-            *run.get_mut(lane)? = bias as u32;
-            *run.get_mut(BLOCK.checked_add(taps)?.checked_add(lane)?)? = multiplier as u32;
-            for (word, &weight) in run.get_mut(BLOCK..)?.iter_mut().zip(kernel).take(taps) {
-                *word |= u32::from(weight as u8) << ((lane as u32) << 3);
-            }
-        }
-    }
-    Some(())
+    fours::pack(weights, weights.len().checked_div(biases.len())?, biases, multipliers, out)
 }
 
 /// The pixels under the taps of one output pixel, in the kernel's order.

@@ -1,6 +1,7 @@
 //! Depthwise convolution of one output pixel.
 
-use crate::kernels::taps::{BLOCK, PackedTaps};
+use crate::kernels::fours::BLOCK;
+use crate::kernels::taps::PackedTaps;
 use crate::requantize::high_word;
 
 /// Computes an output pixel from block `first` of channels on; `pixels` has one pixel a tap.

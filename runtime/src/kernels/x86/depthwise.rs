@@ -2,8 +2,9 @@
 
 use super::depthwise3::pairs;
 use super::outputs::{EIGHT, high_words, store};
+use crate::kernels::fours::Run;
 use crate::kernels::portable;
-use crate::kernels::taps::{PackedTaps, Run};
+use crate::kernels::taps::PackedTaps;
 use core::arch::x86_64::*;
 
 /// Computes an output pixel; `pixels` has one pixel a tap.
