@@ -21,7 +21,7 @@ pub struct File {
 /// The files of a plan's crate. `packed` is the plan as the core that it is for reads it; `title` becomes its name; `runtime` is the folder of the crate `residua`, where there is one.
 pub fn emit(plan: &Plan<'_>, packed: &[u8], title: &str, runtime: Option<&Path>) -> Vec<File> {
     let name = crate_name(title);
-    let features: Vec<_> = Parts::of(plan).operators().iter().map(|feature| format!("\"{feature}\"")).collect();
+    let features: Vec<_> = Parts::of(plan, packed).operators().iter().map(|feature| format!("\"{feature}\"")).collect();
     let path = runtime.map_or(String::new(), |path| format!(", path = {:?}", path.display().to_string()));
     let version = env!("CARGO_PKG_VERSION");
     let manifest = format!(

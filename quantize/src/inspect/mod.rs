@@ -169,6 +169,7 @@ fn weights(operator: &Operator<'_>, geometry: &Geometry, groups: u16) -> u64 {
     let (inputs, outputs) = (geometry.channels_in as u64, geometry.channels_out as u64);
     match operator {
         Operator::Convolution(_) | Operator::WideConvolution(_) => taps * (inputs / u64::from(groups.max(1))) * outputs,
+        Operator::Winograd(_) => taps * inputs * outputs,
         Operator::Depthwise(_) | Operator::Depthwise3(_) => taps * outputs,
         Operator::Pointwise(_) => inputs * outputs,
         Operator::Dense(_) => u64::from(geometry.rows_in) * u64::from(geometry.columns_in) * inputs * outputs,

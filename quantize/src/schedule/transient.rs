@@ -6,7 +6,8 @@ use std::ops::Range;
 /// Offsets of the heads of a segment, counted from the first transient byte, and how many bytes there are.
 ///
 /// A head is live while its value is written and while the step behind reads it, beside the scratch of these steps, which
-/// starts at the first byte. Consecutive heads lie alternately at the low and the high end.
+/// starts at the first byte. Consecutive heads lie alternately below and at the high end, as far up as they can, so that all
+/// that is over is left to the scratch.
 pub fn place(wiring: &Wiring<'_>, steps: &Range<usize>, heads: &[bool]) -> (Vec<(usize, usize)>, usize) {
     let written = wiring.written(steps);
     let scratch = steps.clone().map(|s| wiring.scratch_len(s)).max().unwrap_or(0);
@@ -18,7 +19,9 @@ pub fn place(wiring: &Wiring<'_>, steps: &Range<usize>, heads: &[bool]) -> (Vec<
             low = true;
             continue;
         }
-        offsets.push((v, if low { floor(wiring, v) } else { len - wiring.row_len(v) }));
+        let above = |other: usize| if heads.get(other) == Some(&true) { wiring.row_len(other) } else { 0 };
+        let above = if low { v.checked_sub(1).map_or(0, above).max(above(v + 1)) } else { 0 };
+        offsets.push((v, len - above - wiring.row_len(v)));
         low = !low;
     }
     (offsets, len)

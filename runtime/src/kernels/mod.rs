@@ -58,6 +58,7 @@ pub mod quads;
 #[cfg(residua_rv32)]
 mod rv32;
 pub mod taps;
+pub mod tiles;
 #[cfg(residua_thumb)]
 mod thumb;
 #[cfg(residua_quads)]
@@ -69,7 +70,7 @@ pub mod x86;
 #[cfg(any(all(residua_thumb, not(residua_mve)), residua_rv32))]
 pub(crate) use assembly::{depthwise3, multiply, multiply_one};
 #[cfg(residua_dsp)]
-pub(crate) use dsp::depthwise;
+pub(crate) use dsp::{depthwise, multiply_tiles, transform};
 #[cfg(residua_mve)]
 pub(crate) use mve::{Multiplication, TapColumns, WindowRows, accumulate, add, add_up, clamp, copy, depthwise};
 pub(crate) use portable::Addition;
@@ -83,6 +84,8 @@ pub(crate) use portable::halves::accumulate;
 pub(crate) use portable::quads::accumulate;
 #[cfg(not(residua_mve))]
 pub(crate) use portable::{add, add_up, clamp, copy};
+#[cfg(not(residua_dsp))]
+pub(crate) use portable::{multiply_tiles, transform};
 #[cfg(not(any(residua_thumb, residua_rv32, target_arch = "x86_64")))]
 pub(crate) use portable::{depthwise3, multiply, multiply_one};
 #[cfg(not(any(residua_thumb, residua_rv32)))]

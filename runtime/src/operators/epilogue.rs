@@ -10,7 +10,7 @@ use crate::plan::format::ValueRecord;
 use crate::requantize::Requantizer;
 
 /// The operators that have one.
-pub(super) const OPERATORS: [&str; 4] = ["Convolution", "Depthwise", "Depthwise3", "Pointwise"];
+pub(super) const OPERATORS: [&str; 5] = ["Convolution", "Depthwise", "Depthwise3", "Pointwise", "Winograd"];
 
 /// Requantization, and the sum with a second input of the output's shape if the step has one.
 ///

@@ -41,6 +41,7 @@ pub(crate) mod testing;
 mod upsample;
 pub mod wide;
 pub mod windows;
+mod winograd;
 
 pub use add::Add;
 pub use affine::Affine;
@@ -71,6 +72,7 @@ pub use softmax::Softmax;
 pub use sum::Sum;
 pub use table::Table;
 pub use upsample::{Order, Upsample};
+pub use winograd::Winograd;
 
 use crate::plan::format::{NONE, StepRecord, ValueRecord};
 use crate::plan::{Constants, Plan, PlanError, optional};
@@ -250,6 +252,8 @@ operators! {
     22 "RecurrentColumns" "recurrent-columns" RecurrentColumns wide_window RecurrentColumns<'p>,
     /// One of several inputs.
     23 "Part" "part" Part wide_window Part,
+    /// Convolution of 3×3 taps, as the packing for a core may choose.
+    24 "Winograd" "winograd" Winograd window Winograd<'p>,
     /// Any convolution, dense layer or scale per channel.
     32 "WideConvolution" "wide-convolution" WideConvolution wide_window wide::WideConvolution<'p>,
     /// Sum of two tensors.

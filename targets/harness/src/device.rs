@@ -117,8 +117,9 @@ pub fn run(target: Target, plan: &[u8], inputs: &[Vec<i8>], options: &Options) -
     }
     let input: Vec<u8> = inputs.iter().flatten().map(|&element| element as u8).collect();
     let mode = if options.profile { Mode::Profile } else { Mode::Infer };
-    let built = build::build(target, Parts::new((!options.all_operators).then_some(&plan), mode))?;
     let packed = packed_for(target, plan_bytes)?;
+    let parts = if options.all_operators { Parts::new(None, mode) } else { Parts::packed(&plan, &packed, mode) };
+    let built = build::build(target, parts)?;
     let work = Work { mode, plan: &packed, input: &input, input_count: inputs.len() };
     let answer = emulator::boot(target, &built, &work, options.time_limit)?;
 
@@ -208,8 +209,9 @@ fn simple(target: Target, mode: Mode, plan: &[u8], input: &[u8]) -> Result<(Answ
     // A plan that the host refuses goes to the device all the same, which must refuse it too.
     let aligned = aligned(plan);
     let loaded = Plan::load(aligned.bytes()).ok();
-    let built = build::build(target, Parts::new(loaded.as_ref(), mode))?;
     let packed = packed_for(target, aligned.bytes())?;
+    let parts = loaded.map_or_else(|| Parts::new(None, mode), |plan| Parts::packed(&plan, &packed, mode));
+    let built = build::build(target, parts)?;
     let work = Work { mode, plan: &packed, input, input_count: usize::from(!input.is_empty()) };
     let answer = emulator::boot(target, &built, &work, Options::default().time_limit)?;
     Ok((answer, built))

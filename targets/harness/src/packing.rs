@@ -1,18 +1,20 @@
 //! Packs a plan's weights anew for a core whose kernels read another packing than that of plans on disk.
 
 use crate::Target;
+use crate::device::aligned;
 use residua::kernels::halves::{self, HalvesMatrix};
 use residua::kernels::nines::{Nine, PackedNines};
 use residua::kernels::packed::{self, PackedMatrix};
 use residua::kernels::quads::{self, QuadMatrix};
 use residua::kernels::taps::PackedTaps;
+use residua::kernels::tiles::{self, PackedTiles};
 use residua::kernels::vectors::{VectorMatrix, VectorTaps, pack_matrix, pack_taps};
 use residua::kernels::{PACKING, Packing};
-use residua::operators::Operator;
+use residua::operators::{OPERATORS, Operator, Winograd};
 use residua::operators::geometry::Geometry;
 use residua::plan::format::{HeaderRecord, NONE, STRUCTURE_START, StepRecord};
 use residua::plan::{Checksum, Plan, PlanError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A plan, as it lies on disk, in the packing that the kernels of a core read. It starts at a multiple of 16, and constants
 /// of its steps follow one another, as the compiler writes them.
@@ -24,11 +26,47 @@ use std::collections::BTreeMap;
 /// A step's constants are not those of its shapes, a depthwise kernel has a weight of −128, or a multiplier is negative or too large.
 pub fn packed_for(target: Target, plan: &[u8]) -> Result<Vec<u8>, PlanError> {
     match (target.packing(), Plan::load(plan)) {
+        (Packing::Lanes, Ok(plan)) if target.description().tiles && PACKING == Packing::Lanes => tiled(plan),
         (packing, Ok(plan)) if packing != Packing::Lanes && PACKING == Packing::Lanes => {
-            Packed::new(plan, packing).pack()
+            Packed::new(plan, packing, BTreeSet::new()).pack()
         }
         _ => Ok(plan.to_vec()),
     }
+}
+
+/// Fewest input channels of a convolution that pays by tiles: transforming costs more, for each product, the fewer there are.
+const TILED_INPUTS: usize = 8;
+
+/// A plan whose convolutions of 3×3 taps are computed by tiles where the scratch that it has is enough: the arena stays as it is.
+fn tiled(plan: Plan<'_>) -> Result<Vec<u8>, PlanError> {
+    let (mut best, mut tiled) = (plan.bytes().to_vec(), BTreeSet::new());
+    for index in 0..plan.step_count() {
+        let Some(Operator::Convolution(_)) = plan.operator(index) else { continue };
+        let fits = |step: &StepRecord| {
+            let geometry = geometry(&plan, step);
+            step.groups == 1 && geometry.is_some_and(|g| g.channels_in >= TILED_INPUTS && Winograd::fits(&g))
+        };
+        if plan.step(index).as_ref().is_some_and(fits) {
+            tiled.insert(index);
+            let packed = Packed::new(plan, Packing::Lanes, tiled.clone()).pack()?;
+            if Plan::load(aligned(&packed).bytes()).is_ok() {
+                best = packed;
+            } else {
+                tiled.remove(&index);
+            }
+        }
+    }
+    Ok(best)
+}
+
+/// The geometry of a step.
+fn geometry(plan: &Plan<'_>, step: &StepRecord) -> Option<Geometry> {
+    Some(Geometry::of(step, &plan.value(step.input)?, &plan.value(step.output)?))
+}
+
+/// The code of an operator in a plan.
+fn code_of(name: &str) -> Option<u8> {
+    OPERATORS.iter().find(|&&(_, other)| other == name).map(|&(code, _)| code)
 }
 
 /// Numbers of the channels of a layer.
@@ -67,6 +105,12 @@ impl Channels {
         Some(bytes(&words))
     }
 
+    fn tiles(&self, inputs: usize) -> Option<Vec<u8>> {
+        let mut words = vec![0; PackedTiles::len(inputs, self.biases.len())?];
+        tiles::pack(&self.weights, &self.biases, &self.multipliers, &mut words)?;
+        Some(bytes(&words))
+    }
+
     fn taps(&self) -> Option<Vec<u8>> {
         let channels = self.biases.len();
         let mut words = vec![0; VectorTaps::len(self.weights.len().checked_div(channels)?, channels)?];
@@ -83,6 +127,8 @@ fn bytes(words: &[u32]) -> Vec<u8> {
 struct Packed<'p> {
     plan: Plan<'p>,
     packing: Packing,
+    /// Steps that are to be computed by tiles.
+    tiled: BTreeSet<u16>,
     header: HeaderRecord,
     constants: &'p [u8],
     /// Where constants begin, and where the last ones end.
@@ -94,7 +140,7 @@ struct Packed<'p> {
 }
 
 impl<'p> Packed<'p> {
-    fn new(plan: Plan<'p>, packing: Packing) -> Self {
+    fn new(plan: Plan<'p>, packing: Packing, tiled: BTreeSet<u16>) -> Self {
         let header = HeaderRecord::read(plan.bytes()).unwrap_or_default();
         let constants = plan.bytes().get(header.constants as usize..).unwrap_or_default();
         let steps = (0..plan.step_count()).filter_map(|index| plan.step(index));
@@ -102,7 +148,7 @@ impl<'p> Packed<'p> {
         let mut bounds: Vec<u32> = offsets.filter(|&offset| offset != NONE).chain([constants.len() as u32]).collect();
         bounds.sort_unstable();
         bounds.dedup();
-        Self { plan, packing, header, constants, bounds, out: Vec::new(), moved: BTreeMap::new() }
+        Self { plan, packing, tiled, header, constants, bounds, out: Vec::new(), moved: BTreeMap::new() }
     }
 
     fn pack(mut self) -> Result<Vec<u8>, PlanError> {
@@ -127,11 +173,21 @@ impl<'p> Packed<'p> {
     fn step(&mut self, index: u16) -> Option<StepRecord> {
         let mut step = self.plan.step(index)?;
         let input = self.plan.value(step.input)?;
-        let g = Geometry::of(&step, &input, &self.plan.value(step.output)?);
+        let g = geometry(&self.plan, &step)?;
         let taps = g.kernel.iter().product::<usize>();
         let at = step.weights;
         let vectors = self.packing == Packing::Vectors;
+        let lanes = self.packing == Packing::Lanes;
         let weights = match self.plan.operator(index)? {
+            Operator::Convolution(_) if self.tiled.contains(&index) => {
+                step.operator = code_of("Winograd")?;
+                Some(self.channels(at, 9 * g.channels_in, g.channels_out)?.tiles(g.channels_in)?)
+            }
+            Operator::Winograd(_) if !lanes => {
+                step.operator = code_of("Convolution")?;
+                Some(self.channels_of_tiles(at, g.channels_in, g.channels_out)?.matrix(self.packing)?)
+            }
+            _ if lanes => None,
             Operator::Convolution(_) => {
                 let groups = usize::from(step.groups);
                 let (inputs, outputs) = (g.channels_in.checked_div(groups)?, g.channels_out.checked_div(groups)?);
@@ -183,6 +239,29 @@ impl<'p> Packed<'p> {
             out.extend(channels.matrix(self.packing)?);
         }
         Some(out)
+    }
+
+    /// The output channels of a matrix in one piece.
+    fn channels(&self, offset: u32, fan_in: usize, outputs: usize) -> Option<Channels> {
+        let words = self.words(offset, PackedMatrix::len(fan_in, outputs)?)?;
+        let matrix = PackedMatrix::new(&words, fan_in, outputs)?;
+        let mut channels = Channels::default();
+        for o in 0..outputs {
+            channels.push(matrix.bias(o), (0..fan_in).map(|k| matrix.weight(o, k)), matrix.multiplier(o));
+        }
+        Some(channels)
+    }
+
+    /// The output channels of transformed weights.
+    fn channels_of_tiles(&self, offset: u32, inputs: usize, outputs: usize) -> Option<Channels> {
+        let words = self.words(offset, PackedTiles::len(inputs, outputs)?)?;
+        let tiles = PackedTiles::new(&words, inputs, outputs)?;
+        let mut channels = Channels::default();
+        for o in 0..outputs {
+            let weight = |k: usize| tiles.weight(o, [k / inputs / 3, k / inputs % 3], k % inputs) as i8;
+            channels.push(tiles.bias(o), (0..9 * inputs).map(weight), tiles.multiplier(o));
+        }
+        Some(channels)
     }
 
     fn taps(&self, offset: u32, taps: usize, channels: usize) -> Option<Vec<u8>> {

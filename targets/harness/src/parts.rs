@@ -1,5 +1,6 @@
 //! What a firmware is built of.
 
+use crate::device::aligned;
 use residua::operators::{OPERATORS, has_epilogue};
 use residua::plan::Plan;
 use residua::plan::format::{NONE_16, StepRecord};
@@ -28,9 +29,16 @@ impl Parts {
         Self { operators: None, extras: EXTRAS.to_vec(), modes: MODES }
     }
 
-    /// What a plan needs to be run.
-    pub fn of(plan: &Plan<'_>) -> Self {
-        Self::new(Some(plan), Mode::Infer)
+    /// What a plan needs to be run, as it is packed for a core.
+    pub fn of(plan: &Plan<'_>, packed: &[u8]) -> Self {
+        Self::packed(plan, packed, Mode::Infer)
+    }
+
+    /// What a mode needs with a plan, as it is packed for a core.
+    pub(crate) fn packed(plan: &Plan<'_>, packed: &[u8], mode: Mode) -> Self {
+        // In a packing that is not this machine's, the steps are those of the plan.
+        let aligned = aligned(packed);
+        Self::new(Some(&Plan::load(aligned.bytes()).unwrap_or(*plan)), mode)
     }
 
     /// What a mode needs with a plan, or with any.

@@ -43,8 +43,8 @@ pub fn stream(target: Target, plan: &[u8], inputs: &[Vec<i8>]) -> Result<StreamR
         return Err(HarnessError::InputLength { index, given, needed });
     }
     let input: Vec<u8> = inputs.iter().flatten().map(|&element| element as u8).collect();
-    let built = build::build(target, Parts::new(Some(&plan), Mode::Stream))?;
     let packed = packed_for(target, plan_bytes)?;
+    let built = build::build(target, Parts::packed(&plan, &packed, Mode::Stream))?;
     let work = Work { mode: Mode::Stream, plan: &packed, input: &input, input_count: inputs.len() };
     let answer = emulator::boot(target, &built, &work, Options::default().time_limit)?;
 

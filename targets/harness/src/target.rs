@@ -36,6 +36,8 @@ pub(crate) struct Description {
     pub cpu: Option<&'static str>,
     /// Packing that its kernels read.
     pub packing: Packing,
+    /// Whether its kernels compute convolutions of 3×3 taps faster by tiles.
+    pub tiles: bool,
     /// Folder of the firmware's workspace in `targets/`, and its package.
     pub firmware: (&'static str, &'static str),
     /// Feature of the firmware that chooses the board.
@@ -81,6 +83,7 @@ impl Target {
             triple,
             cpu: None,
             packing: Packing::Lanes,
+            tiles: false,
             firmware: ("cortex-m", "residua-cortex-m"),
             board,
             emulator: ("qemu-system-arm", "qemu-system-arm"),
@@ -95,11 +98,12 @@ impl Target {
                 ..cortex_m("cortex-m3", "thumbv7m-none-eabi", "mps2-an385")
             },
             Self::CortexM4 => {
-                Description { cycles: true, ..cortex_m("cortex-m4", "thumbv7em-none-eabihf", "mps2-an386") }
+                Description { tiles: true, cycles: true, ..cortex_m("cortex-m4", "thumbv7em-none-eabihf", "mps2-an386") }
             }
-            Self::CortexM7 => cortex_m("cortex-m7", "thumbv7em-none-eabihf", "mps2-an500"),
+            Self::CortexM7 => Description { tiles: true, ..cortex_m("cortex-m7", "thumbv7em-none-eabihf", "mps2-an500") },
             Self::CortexM33 => Description {
                 cpu: Some("cortex-m33"),
+                tiles: true,
                 ..cortex_m("cortex-m33", "thumbv8m.main-none-eabihf", "mps2-an505")
             },
             Self::CortexM55 => Description {
@@ -112,6 +116,7 @@ impl Target {
                 triple: "riscv32imc-unknown-none-elf",
                 cpu: None,
                 packing: Packing::Halves,
+                tiles: false,
                 firmware: ("riscv32", "residua-riscv32"),
                 board: "virt",
                 emulator: ("qemu-system-riscv32", "qemu-system-misc"),

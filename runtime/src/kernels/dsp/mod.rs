@@ -27,5 +27,7 @@ macro_rules! extension {
 mod depthwise;
 pub(in crate::kernels) mod depthwise3;
 pub(in crate::kernels) mod multiply;
+mod tiles;
 
 pub(crate) use depthwise::depthwise;
+pub(crate) use tiles::{multiply_tiles, transform};

@@ -7,6 +7,7 @@ mod expand;
 pub mod halves;
 mod multiply;
 pub mod quads;
+mod tiles;
 
 pub use depthwise::{depthwise, depthwise_from};
 pub use depthwise3::{depthwise3, depthwise3_from};
@@ -15,3 +16,4 @@ pub use elements::{Addition, add, add_up, clamp, copy};
 pub(super) use expand::OFFSET;
 pub use expand::{expand, gather};
 pub use multiply::{accumulate, accumulate_from, multiply, multiply_one};
+pub use tiles::{multiply_tiles, transform};
