@@ -58,9 +58,9 @@ pub mod quads;
 #[cfg(residua_rv32)]
 mod rv32;
 pub mod taps;
-pub mod tiles;
 #[cfg(residua_thumb)]
 mod thumb;
+pub mod tiles;
 #[cfg(residua_quads)]
 mod v7m;
 pub mod vectors;
@@ -84,12 +84,12 @@ pub(crate) use portable::halves::accumulate;
 pub(crate) use portable::quads::accumulate;
 #[cfg(not(residua_mve))]
 pub(crate) use portable::{add, add_up, clamp, copy};
-#[cfg(not(residua_dsp))]
-pub(crate) use portable::{multiply_tiles, transform};
 #[cfg(not(any(residua_thumb, residua_rv32, target_arch = "x86_64")))]
 pub(crate) use portable::{depthwise3, multiply, multiply_one};
 #[cfg(not(any(residua_thumb, residua_rv32)))]
 pub(crate) use portable::{expand, gather};
+#[cfg(not(residua_dsp))]
+pub(crate) use portable::{multiply_tiles, transform};
 #[cfg(residua_rv32)]
 pub(crate) use rv32::{expand, gather};
 #[cfg(all(residua_thumb, not(residua_mve)))]

@@ -6,21 +6,21 @@
 //!
 //! | form | of weights | of a tile |
 //! |---|---|---|
-//! | 0 | `g0` | `d0 − d2` |
-//! | 1 | `g2` | `d1 − d3` |
-//! | 2 | `g0 + g1 + g2` | `d1 + d2` |
-//! | 3 | `g0 − g1 + g2` | `d2 − d1` |
+//! | 0 | `g0 + g1 + g2` | `d1 + d2` |
+//! | 1 | `g0 − g1 + g2` | `d2 − d1` |
+//! | 2 | `g0` | `d0 − d2` |
+//! | 3 | `g2` | `d3 − d1` |
 //!
-//! With `Mi` the products of form `i`, added up over kernel rows and channels, twice the outputs are `2·M0 + M2 + M3` and
-//! `M2 − M3 − 2·M1`: what the convolution gives, exactly.
+//! With `Mi` the products of form `i`, added up over kernel rows and channels, twice the outputs are `M0 + M1 + 2·M2` and
+//! `M0 − M1 + 2·M3`: what the convolution gives, exactly.
 //!
 //! A stream of words, one run for each block of four output channels:
 //!
 //! | words | what |
 //! |---|---|
-//! | 4 for each form and step | weights of each output channel, two int16 |
 //! | 4 | initial accumulators, with 8 fraction bits |
 //! | 4 | multipliers |
+//! | 4 for each form and step | weights of each output channel, two int16 |
 //!
 //! A step is two input channels of a kernel row: channels 0 and 2 of four, or 1 and 3.
 
@@ -100,13 +100,14 @@ impl<'p> PackedTiles<'p> {
         let block = self.blocks().nth(channel / BLOCK);
         let form = |form: usize| {
             let at = form.wrapping_mul(self.steps()).wrapping_add(step).wrapping_mul(BLOCK);
-            let word = block.and_then(|block| block.weights.get(at.wrapping_add(channel % BLOCK)).copied()).unwrap_or(0);
+            let word =
+                block.and_then(|block| block.weights.get(at.wrapping_add(channel % BLOCK)).copied()).unwrap_or(0);
             i32::from((if input & 2 == 0 { word } else { word >> 16 }) as i16)
         };
         match kx {
-            0 => form(0),
-            1 => form(2).wrapping_sub(form(3)) >> 1,
-            _ => form(1),
+            0 => form(2),
+            1 => form(0).wrapping_sub(form(1)) >> 1,
+            _ => form(3),
         }
     }
 }
@@ -125,8 +126,8 @@ pub struct Block<'p> {
 impl<'p> Block<'p> {
     #[inline(always)]
     fn of(words: &'p [u32]) -> Option<Self> {
-        let (rest, multiplier) = words.split_last_chunk::<BLOCK>()?;
-        let (weights, init) = rest.split_last_chunk::<BLOCK>()?;
+        let (init, rest) = words.split_first_chunk::<BLOCK>()?;
+        let (multiplier, weights) = rest.split_first_chunk::<BLOCK>()?;
         Some(Self { weights, init: init.map(|i| i as i32), multiplier: multiplier.map(|m| m as i32) })
     }
 }
@@ -158,24 +159,24 @@ pub fn pack(weights: &[i8], biases: &[i32], multipliers: &[i32], out: &mut [u32]
                     };
                     let outer = tap(0).wrapping_add(tap(2));
                     let value = match form {
-                        0 => tap(0),
-                        1 => tap(2),
-                        2 => outer.wrapping_add(tap(1)),
-                        _ => outer.wrapping_sub(tap(1)),
+                        0 => outer.wrapping_add(tap(1)),
+                        1 => outer.wrapping_sub(tap(1)),
+                        2 => tap(0),
+                        _ => tap(2),
                     };
                     u32::from(value as u16)
                 };
                 let input = (step / 2).wrapping_mul(BLOCK).wrapping_add(step & 1);
                 Some(lane(input) | lane(input.wrapping_add(2)) << 16)
             };
+            let (init, rest) = run.split_first_chunk_mut::<BLOCK>()?;
+            let (multiplier, packed) = rest.split_first_chunk_mut::<BLOCK>()?;
             for form in 0..FORMS {
                 for step in 0..steps {
                     let at = form.wrapping_mul(steps).wrapping_add(step).wrapping_mul(BLOCK).wrapping_add(c);
-                    *run.get_mut(at)? = word(form, step)?;
+                    *packed.get_mut(at)? = word(form, step)?;
                 }
             }
-            let (rest, multiplier) = run.split_last_chunk_mut::<BLOCK>()?;
-            let (_, init) = rest.split_last_chunk_mut::<BLOCK>()?;
             *init.get_mut(c)? = biases.get(channel)?.wrapping_mul(256) as u32;
             *multiplier.get_mut(c)? = *multipliers.get(channel)? as u32;
         }

@@ -1,47 +1,38 @@
 //! Convolution: any kernel, stride, dilation, groups and padding.
 
+use super::RowOperator;
 use super::epilogue::Epilogue;
-use super::geometry::{Geometry, fits};
+use super::geometry::Geometry;
+use super::layer::{HoldsLayer, Kind, Layer, Pixel};
 use super::padding::Padding;
 use super::rows::RowWindow;
 use super::windows::Windows;
-use super::{Context, RowOperator};
 use crate::kernels::{Matrix, Output};
-use crate::plan::PlanError;
 
 /// `out[y, x, o] = requantize(bias[o] + Σ w[o, ky, kx, i] · in[row(y, ky), column(x, kx), group(o) + i])`.
 ///
 /// Biases, weights and multipliers are a [`Matrix`] for each group, one behind the other, whose inputs are
 /// `[kernel row][kernel column][input of the group]`.
 #[derive(Clone, Copy, Debug)]
-pub struct Convolution<'p> {
-    geometry: Geometry,
-    inputs: usize,
-    outputs: usize,
-    words: &'p [u32],
-    groups: usize,
-    epilogue: Epilogue,
-    padding: Padding<'p>,
-}
+pub struct Convolution<L>(pub(in crate::operators) L);
 
-impl<'p> Convolution<'p> {
+impl<'p> Convolution<Layer<'p>> {
+    pub(super) const KIND: Kind = Kind { words: Self::words, columns: true, pixel: Pixel::Any };
+
     /// Number of packed words of a convolution of `groups` groups; `None` where the channels are no multiple.
     pub fn words(geometry: &Geometry, groups: usize) -> Option<usize> {
-        let (_, _, words) = Self::shape(geometry, groups)?;
-        Some(words)
-    }
-
-    /// Inputs and outputs of a group, and packed words of all.
-    fn shape(geometry: &Geometry, groups: usize) -> Option<(usize, usize, usize)> {
-        let inputs = geometry.channels_in.checked_div(groups)?;
-        let outputs = geometry.channels_out.checked_div(groups)?;
+        let [inputs, outputs] = Self::sizes(geometry, groups)?;
         let whole = inputs.wrapping_mul(groups) == geometry.channels_in
             && outputs.wrapping_mul(groups) == geometry.channels_out
             && inputs > 0
             && outputs > 0;
         let fan_in = Windows { geometry, first: 0, inputs }.fan_in()?;
-        let words = Matrix::len(fan_in, outputs)?.checked_mul(groups)?;
-        whole.then_some((inputs, outputs, words))
+        Matrix::len(fan_in, outputs)?.checked_mul(groups).filter(|_| whole)
+    }
+
+    /// Input and output channels of a group.
+    fn sizes(geometry: &Geometry, groups: usize) -> Option<[usize; 2]> {
+        Some([geometry.channels_in.checked_div(groups)?, geometry.channels_out.checked_div(groups)?])
     }
 
     /// A convolution of `groups` groups over the geometry's shapes; `None` where sizes do not match.
@@ -52,74 +43,66 @@ impl<'p> Convolution<'p> {
         epilogue: Epilogue,
         padding: Padding<'p>,
     ) -> Option<Self> {
-        let (inputs, outputs, len) = Self::shape(&geometry, groups)?;
-        let sound = words.len() == len && epilogue.is_high_word();
-        sound.then_some(Self { geometry, inputs, outputs, words, groups, epilogue, padding })
-    }
-
-    #[inline(never)]
-    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
-        let geometry = context.geometry();
-        context.linked()?;
-        let groups = usize::from(context.step.groups);
-        let (inputs, outputs, len) = Self::shape(&geometry, groups).ok_or(PlanError::Constants(context.index))?;
-        let words = context.packed(Some(len))?;
-        let (epilogue, padding) = (Epilogue::decode(context)?, Padding::decode(context)?);
-        fits(epilogue.is_high_word(), context.index)?;
-        Ok(Self { geometry, inputs, outputs, words, groups, epilogue, padding })
-    }
-
-    /// Windows and matrix of a group; `None` past the last.
-    #[inline(never)]
-    fn group(&self, group: usize) -> Option<(Windows<'_>, Matrix<'p>)> {
-        let windows = Windows { geometry: &self.geometry, first: group.wrapping_mul(self.inputs), inputs: self.inputs };
-        let fan_in = windows.fan_in()?;
-        let len = Matrix::len(fan_in, self.outputs)?;
-        let (_, rest) = self.words.split_at_checked(group.wrapping_mul(len))?;
-        Some((windows, Matrix::new(rest.get(..len)?, fan_in, self.outputs)?))
+        Layer::new(geometry, groups, words, epilogue, padding, &Self::KIND).map(Self)
     }
 }
 
-impl RowOperator for Convolution<'_> {
+impl<L: HoldsLayer> Convolution<L> {
+    /// Windows, matrix and first output channel of a group; `None` past the last.
+    #[inline(never)]
+    fn group(&self, group: usize) -> Option<(Windows<'_>, Matrix<'_>, usize)> {
+        let Layer { geometry, groups, words, .. } = self.0.layer();
+        let [inputs, outputs] = Convolution::sizes(geometry, *groups)?;
+        let windows = Windows { geometry, first: group.wrapping_mul(inputs), inputs };
+        let fan_in = windows.fan_in()?;
+        let len = Matrix::len(fan_in, outputs)?;
+        let (_, rest) = words.split_at_checked(group.wrapping_mul(len))?;
+        Some((windows, Matrix::new(rest.get(..len)?, fan_in, outputs)?, group.wrapping_mul(outputs)))
+    }
+}
+
+impl<L: HoldsLayer> RowOperator for Convolution<L> {
     fn geometry(&self) -> &Geometry {
-        &self.geometry
+        &self.0.layer().geometry
     }
 
     fn scratch_words(&self) -> usize {
-        Windows { geometry: &self.geometry, first: 0, inputs: self.inputs }.scratch_words()
+        let geometry = &self.0.layer().geometry;
+        let inputs = geometry.channels_in.checked_div(self.0.layer().groups).unwrap_or(0);
+        Windows { geometry, first: 0, inputs }.scratch_words()
     }
 
     fn row(&self, window: &RowWindow<'_>, scratch: &mut [u32], out: &mut [i8]) {
-        if self.epilogue.is_closed(window.second(), out) {
+        let Layer { geometry, epilogue, padding, .. } = self.0.layer();
+        if epilogue.is_closed(window.second(), out) {
             return;
         }
-        let (stride, zero_point) = (self.geometry.channels_out, self.epilogue.zero_point());
-        for group in 0..self.groups {
-            let Some((windows, matrix)) = &self.group(group) else { continue };
-            let elements = out.get_mut(group.wrapping_mul(self.outputs)..).unwrap_or(&mut []);
-            let output = Output { elements, stride, zero_point };
-            windows.multiply(window, matrix, &self.padding, scratch, output);
+        let (stride, zero_point) = (geometry.channels_out, epilogue.zero_point());
+        for group in 0..self.0.layer().groups {
+            let Some((windows, matrix, first)) = &self.group(group) else { continue };
+            let output = Output { elements: out.get_mut(*first..).unwrap_or(&mut []), stride, zero_point };
+            windows.multiply(window, matrix, padding, scratch, output);
         }
-        self.epilogue.finish(window, out);
+        epilogue.finish(window, out);
     }
 
     fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8]) {
-        if self.epilogue.is_closed(second, output) {
+        let Layer { geometry: g, groups, epilogue, padding, .. } = self.0.layer();
+        if epilogue.is_closed(second, output) {
             return;
         }
-        let g = &self.geometry;
         let mut outputs = output.iter_mut().enumerate();
         for y in 0..g.rows_out {
             for x in 0..g.columns_out as usize {
-                for (windows, matrix) in (0..self.groups).filter_map(|group| self.group(group)) {
-                    for o in 0..self.outputs {
+                for (windows, matrix, _) in (0..*groups).filter_map(|group| self.group(group)) {
+                    for o in 0..matrix.channels() {
                         let mut acc = i64::from(matrix.bias(o));
                         let mut k = 0usize;
                         for ky in 0..g.kernel[0] {
                             for kx in 0..g.kernel[1] {
-                                for i in windows.first..windows.first.wrapping_add(self.inputs) {
+                                for i in windows.first..windows.first.wrapping_add(windows.inputs) {
                                     let value = g.element(input, g.row(y, ky), g.column(x, kx), i);
-                                    let value = value.map_or(self.padding.value(i), i32::from);
+                                    let value = value.map_or(padding.value(i), i32::from);
                                     let weight = i64::from(matrix.weight(o, k));
                                     acc = acc.wrapping_add(weight.wrapping_mul(value.into()));
                                     k = k.wrapping_add(1);
@@ -127,7 +110,7 @@ impl RowOperator for Convolution<'_> {
                             }
                         }
                         if let Some((index, out)) = outputs.next() {
-                            *out = self.epilogue.reference(acc, matrix.multiplier(o), second, index);
+                            *out = epilogue.reference(acc, matrix.multiplier(o), second, index);
                         }
                     }
                 }

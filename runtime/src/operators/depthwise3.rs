@@ -1,24 +1,23 @@
 //! Depthwise convolution of 3×3 taps, at most one column of padding on each side.
 
+use super::RowOperator;
 use super::epilogue::Epilogue;
 use super::geometry::Geometry;
+use super::layer::{HoldsLayer, Kind, Layer, Pixel};
+use super::padding::Padding;
 use super::rows::RowWindow;
-use super::{Context, RowOperator};
 use crate::kernels::depthwise3;
 use crate::kernels::nines::{PackedNines, ThreeRows};
-use crate::plan::PlanError;
 
 /// `out[y, x, c] = requantize(bias[c] + Σ w[ky, kx, c] · in[row(y, ky), column(x, kx), c])`.
 ///
 /// Biases, weights, multipliers and padding are [`PackedNines`].
 #[derive(Clone, Copy, Debug)]
-pub struct Depthwise3<'p> {
-    geometry: Geometry,
-    packed: PackedNines<'p>,
-    epilogue: Epilogue,
-}
+pub struct Depthwise3<L>(pub(in crate::operators) L);
 
-impl<'p> Depthwise3<'p> {
+impl<'p> Depthwise3<Layer<'p>> {
+    pub(super) const KIND: Kind = Kind { words: Self::words, columns: false, pixel: Pixel::Never };
+
     /// Whether it computes a depthwise convolution of this geometry.
     pub fn fits(geometry: &Geometry) -> bool {
         let ([_, stride], [_, pad]) = (geometry.stride, geometry.pad);
@@ -33,52 +32,53 @@ impl<'p> Depthwise3<'p> {
             && middle < geometry.columns_in.saturating_add(pad)
     }
 
-    /// A depthwise convolution over the geometry's shapes; `None` where they do not fit.
-    #[inline(always)]
-    pub fn new(geometry: Geometry, words: &'p [u32], epilogue: Epilogue) -> Option<Self> {
-        let sound = Self::fits(&geometry) && epilogue.is_high_word();
-        let packed = PackedNines::new(words, geometry.channels_in)?;
-        sound.then_some(Self { geometry, packed, epilogue })
+    /// Number of packed words; `None` where the geometry does not fit.
+    fn words(geometry: &Geometry, _groups: usize) -> Option<usize> {
+        PackedNines::len(geometry.channels_in).filter(|_| Self::fits(geometry))
     }
 
-    #[inline(never)]
-    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
-        let geometry = context.geometry();
-        context.unpadded()?;
-        let words = context.packed(PackedNines::len(geometry.channels_in))?;
-        Self::new(geometry, words, Epilogue::decode(context)?).ok_or(PlanError::Geometry(context.index))
+    /// A depthwise convolution over the geometry's shapes; `None` where they do not fit.
+    pub fn new(geometry: Geometry, words: &'p [u32], epilogue: Epilogue) -> Option<Self> {
+        Layer::new(geometry, 1, words, epilogue, Padding::uniform(0), &Self::KIND).map(Self)
     }
 }
 
-impl RowOperator for Depthwise3<'_> {
+impl<L: HoldsLayer> Depthwise3<L> {
+    fn packed(&self) -> Option<PackedNines<'_>> {
+        PackedNines::new(self.0.layer().words, self.0.layer().geometry.channels_in)
+    }
+}
+
+impl<L: HoldsLayer> RowOperator for Depthwise3<L> {
     fn geometry(&self) -> &Geometry {
-        &self.geometry
+        &self.0.layer().geometry
     }
 
     fn row(&self, window: &RowWindow<'_>, _scratch: &mut [u32], out: &mut [i8]) {
-        if self.epilogue.is_closed(window.second(), out) {
+        let Layer { geometry: g, epilogue, .. } = self.0.layer();
+        if epilogue.is_closed(window.second(), out) {
             return;
         }
-        let last = self.geometry.column((self.geometry.columns_out as usize).saturating_sub(1), 2);
+        let last = g.column((g.columns_out as usize).saturating_sub(1), 2);
         let rows = ThreeRows {
             rows: [0, 1, 2].map(|k| window.tap(k)),
-            stride: self.geometry.stride[1] as usize,
-            left: self.geometry.pad[1] == 1,
-            right: last >= self.geometry.columns_in as i32,
+            stride: g.stride[1] as usize,
+            left: g.pad[1] == 1,
+            right: last >= g.columns_in as i32,
         };
-        depthwise3(&self.packed, &rows, self.epilogue.zero_point(), out);
-        self.epilogue.finish(window, out);
+        if let Some(packed) = &self.packed() {
+            depthwise3(packed, &rows, epilogue.zero_point(), out);
+        }
+        epilogue.finish(window, out);
     }
 
     fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8]) {
-        if self.epilogue.is_closed(second, output) {
-            return;
-        }
-        let g = &self.geometry;
+        let Layer { geometry: g, epilogue, .. } = self.0.layer();
+        let Some(packed) = self.packed().filter(|_| !epilogue.is_closed(second, output)) else { return };
         let mut outputs = output.iter_mut().enumerate();
         for y in 0..g.rows_out {
             for x in 0..g.columns_out as usize {
-                for ((c, kernel), (index, out)) in self.packed.kernels().enumerate().zip(&mut outputs) {
+                for ((c, kernel), (index, out)) in packed.kernels().enumerate().zip(&mut outputs) {
                     let mut acc = i64::from(kernel.bias);
                     for (ky, weights) in kernel.weights.iter().enumerate() {
                         for (kx, &weight) in weights.iter().enumerate() {
@@ -86,7 +86,7 @@ impl RowOperator for Depthwise3<'_> {
                             acc = acc.wrapping_add(i64::from(value).wrapping_mul(weight.into()));
                         }
                     }
-                    *out = self.epilogue.reference(acc, kernel.multiplier, second, index);
+                    *out = epilogue.reference(acc, kernel.multiplier, second, index);
                 }
             }
         }

@@ -1,7 +1,8 @@
 //! The operators: one file each, with the contract, the row form and the naive reference.
 //!
 //! The `operators!` table below is the only list of them: code in the plan, name, the crate's feature that links it,
-//! variant, whether the engine hands it a window of rows or lets it carry sums ([`RowOperator::sums`]), and type. To add
+//! variant, how the engine drives it, and type: it is handed a window of rows, as a `layer` too, which has what all convolutions
+//! have, or carries sums ([`RowOperator::sums`]). To add
 //! one, write its file and its line here, and its feature in `Cargo.toml`.
 //!
 //! Values are int8; operators marked `wide` take int16 ones as well, each input and the output by itself. Those of
@@ -20,6 +21,7 @@ mod depthwise;
 mod depthwise3;
 mod epilogue;
 pub mod geometry;
+mod layer;
 mod log_softmax;
 mod max_of_channels;
 mod max_pool;
@@ -58,6 +60,7 @@ pub use depthwise::Depthwise as Depthwise3;
 #[cfg(not(residua_mve))]
 pub use depthwise3::Depthwise3;
 pub use epilogue::Epilogue;
+pub use layer::Layer;
 pub use log_softmax::LogSoftmax;
 pub use max_of_channels::MaxOfChannels;
 pub use max_pool::MaxPool;
@@ -78,6 +81,7 @@ use crate::plan::format::{NONE, StepRecord, ValueRecord};
 use crate::plan::{Constants, Plan, PlanError, optional};
 use crate::requantize::Requantizer;
 use geometry::Geometry;
+use layer::Kind;
 use rows::RowWindow;
 
 /// How the engine drives an operator.
@@ -128,6 +132,13 @@ pub trait RowOperator {
 }
 
 macro_rules! operators {
+    (@ decode layer $type:ty, $variant:ident, $context:expr) => { Layer::decode($context, &<$type>::KIND).map($variant) };
+    (@ decode $drive:ident $type:ty, $variant:ident, $context:expr) => { <$type>::decode($context) };
+    (@ with layer $type:ty, $context:expr, $work:expr) => { Self::lend($context, &<$type>::KIND, $work) };
+    (@ with $drive:ident $type:ty, $context:expr, $work:expr) => { hand(<$type>::decode, $context, $work) };
+    (@ lend layer $variant:ident, $layer:expr, $work:expr) => { $work(&$variant($layer)) };
+    (@ lend $drive:ident $variant:ident, $layer:expr, $work:expr) => { () };
+    (@ layer) => { (false, false) };
     (@ window) => { (false, false) };
     (@ sums) => { (true, false) };
     (@ wide_window) => { (false, true) };
@@ -151,7 +162,7 @@ macro_rules! operators {
             pub(crate) fn decode(plan: &Plan<'p>, index: u16) -> Result<Self, PlanError> {
                 let context = Context::of(plan, index).ok_or(PlanError::Order(index))?;
                 match context.step.operator {
-                    $( #[cfg(feature = $feature)] $code => <$type>::decode(&context).map(Self::$variant), )*
+                    $( #[cfg(feature = $feature)] $code => operators!(@ decode $drive $type, $variant, &context).map(Self::$variant), )*
                     code => Err(PlanError::UnknownOperator(index, code)),
                 }
             }
@@ -162,8 +173,27 @@ macro_rules! operators {
                 work: &mut dyn FnMut(&dyn RowOperator),
             ) -> Result<(), PlanError> {
                 match context.step.operator {
-                    $( #[cfg(feature = $feature)] $code => hand(<$type>::decode, context, work), )*
+                    $( #[cfg(feature = $feature)] $code => operators!(@ with $drive $type, context, work), )*
                     code => Err(PlanError::UnknownOperator(context.index, code)),
+                }
+            }
+
+            /// Decodes the convolution of a step and lends it to `work`: one stack frame for all kinds.
+            #[inline(never)]
+            fn lend(
+                context: &Context<'p>,
+                kind: &Kind,
+                work: &mut dyn FnMut(&dyn RowOperator),
+            ) -> Result<(), PlanError> {
+                match &Layer::decode(context, kind) {
+                    Ok(layer) => {
+                        match context.step.operator {
+                            $( #[cfg(feature = $feature)] $code => operators!(@ lend $drive $variant, layer, work), )*
+                            _ => {}
+                        }
+                        Ok(())
+                    }
+                    Err(error) => Err(*error),
                 }
             }
 
@@ -207,11 +237,11 @@ macro_rules! operators {
 
 operators! {
     /// Any convolution.
-    1 "Convolution" "convolution" Convolution window Convolution<'p>,
+    1 "Convolution" "convolution" Convolution layer Convolution<Layer<'p>>,
     /// One kernel per channel.
-    2 "Depthwise" "depthwise" Depthwise window Depthwise<'p>,
+    2 "Depthwise" "depthwise" Depthwise layer Depthwise<Layer<'p>>,
     /// 1×1 kernel, and dense layers over one pixel.
-    3 "Pointwise" "pointwise" Pointwise window Pointwise<'p>,
+    3 "Pointwise" "pointwise" Pointwise layer Pointwise<Layer<'p>>,
     /// Dense layer over a whole tensor.
     4 "Dense" "dense" Dense sums Dense<'p>,
     /// Sum of two tensors of different scales.
@@ -241,7 +271,7 @@ operators! {
     /// More rows and columns, interpolated.
     17 "Bilinear" "bilinear" Bilinear window Bilinear,
     /// One kernel of 3×3 taps per channel.
-    18 "Depthwise3" "depthwise3" Depthwise3 window Depthwise3<'p>,
+    18 "Depthwise3" "depthwise3" Depthwise3 layer Depthwise3<Layer<'p>>,
     /// Rows and columns from any places of the input.
     19 "Resample" "resample" Resample wide_window Resample<'p>,
     /// Maximum over some channels.
@@ -253,7 +283,7 @@ operators! {
     /// One of several inputs.
     23 "Part" "part" Part wide_window Part,
     /// Convolution of 3×3 taps, as the packing for a core may choose.
-    24 "Winograd" "winograd" Winograd window Winograd<'p>,
+    24 "Winograd" "winograd" Winograd layer Winograd<Layer<'p>>,
     /// Any convolution, dense layer or scale per channel.
     32 "WideConvolution" "wide-convolution" WideConvolution wide_window wide::WideConvolution<'p>,
     /// Sum of two tensors.

@@ -1,51 +1,49 @@
 //! Pointwise (1×1) convolution; a dense layer over one pixel is the same.
 
+use super::RowOperator;
 use super::epilogue::Epilogue;
-use super::geometry::{Geometry, fits};
+use super::geometry::Geometry;
+use super::layer::{HoldsLayer, Kind, Layer, Pixel};
+use super::padding::Padding;
 use super::rows::RowWindow;
 use super::windows::Windows;
-use super::{Context, RowOperator};
 use crate::kernels::{Matrix, Output};
-use crate::plan::PlanError;
 
 /// `out[y, x, o] = requantize(bias[o] + Σ w[o, i] · in[y · stride, x · stride, i])`, without padding.
 ///
 /// Biases, weights and multipliers are a [`Matrix`].
 #[derive(Clone, Copy, Debug)]
-pub struct Pointwise<'p> {
-    geometry: Geometry,
-    matrix: Matrix<'p>,
-    epilogue: Epilogue,
-}
+pub struct Pointwise<L>(pub(in crate::operators) L);
 
-impl<'p> Pointwise<'p> {
-    /// A pointwise convolution over the geometry's shapes; `None` where sizes do not match.
-    #[inline(always)]
-    pub fn new(geometry: Geometry, words: &'p [u32], epilogue: Epilogue) -> Option<Self> {
+impl<'p> Pointwise<Layer<'p>> {
+    pub(super) const KIND: Kind = Kind { words: Self::words, columns: true, pixel: Pixel::Never };
+
+    /// Number of packed words; `None` where there is more than a pixel under a window.
+    fn words(geometry: &Geometry, _groups: usize) -> Option<usize> {
         // Without padding the last column read is inside the input: the geometry says so.
-        let sound = geometry.kernel == [1, 1] && geometry.pad == [0, 0] && epilogue.is_high_word();
-        let matrix = Matrix::new(words, geometry.channels_in, geometry.channels_out)?;
-        sound.then_some(Self { geometry, matrix, epilogue })
+        let sound = geometry.kernel == [1, 1] && geometry.pad == [0, 0];
+        Matrix::len(geometry.channels_in, geometry.channels_out).filter(|_| sound)
     }
 
-    #[inline(never)]
-    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
-        let geometry = context.geometry();
-        context.linked()?;
-        context.unpadded()?;
-        fits(geometry.span() == 1, context.index)?;
-        let words = context.packed(Matrix::len(geometry.channels_in, geometry.channels_out))?;
-        Self::new(geometry, words, Epilogue::decode(context)?).ok_or(PlanError::Geometry(context.index))
-    }
-
-    fn windows(&self) -> Windows<'_> {
-        Windows { geometry: &self.geometry, first: 0, inputs: self.geometry.channels_in }
+    /// A pointwise convolution over the geometry's shapes; `None` where sizes do not match.
+    pub fn new(geometry: Geometry, words: &'p [u32], epilogue: Epilogue) -> Option<Self> {
+        Layer::new(geometry, 1, words, epilogue, Padding::uniform(0), &Self::KIND).map(Self)
     }
 }
 
-impl RowOperator for Pointwise<'_> {
+impl<L: HoldsLayer> Pointwise<L> {
+    fn windows(&self) -> Windows<'_> {
+        Windows { geometry: &self.0.layer().geometry, first: 0, inputs: self.0.layer().geometry.channels_in }
+    }
+
+    fn matrix(&self) -> Option<Matrix<'_>> {
+        Matrix::new(self.0.layer().words, self.0.layer().geometry.channels_in, self.0.layer().geometry.channels_out)
+    }
+}
+
+impl<L: HoldsLayer> RowOperator for Pointwise<L> {
     fn geometry(&self) -> &Geometry {
-        &self.geometry
+        &self.0.layer().geometry
     }
 
     fn scratch_words(&self) -> usize {
@@ -53,31 +51,31 @@ impl RowOperator for Pointwise<'_> {
     }
 
     fn row(&self, window: &RowWindow<'_>, scratch: &mut [u32], out: &mut [i8]) {
-        if self.epilogue.is_closed(window.second(), out) {
+        let epilogue = &self.0.layer().epilogue;
+        if epilogue.is_closed(window.second(), out) {
             return;
         }
-        let output =
-            Output { elements: out, stride: self.geometry.channels_out, zero_point: self.epilogue.zero_point() };
-        self.windows().multiply_pixels(window, &self.matrix, scratch, output);
-        self.epilogue.finish(window, out);
+        if let Some(matrix) = &self.matrix() {
+            let (stride, zero_point) = (matrix.channels(), epilogue.zero_point());
+            self.windows().multiply_pixels(window, matrix, scratch, Output { elements: out, stride, zero_point });
+        }
+        epilogue.finish(window, out);
     }
 
     fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8]) {
-        if self.epilogue.is_closed(second, output) {
-            return;
-        }
-        let g = &self.geometry;
+        let Layer { geometry: g, epilogue, .. } = self.0.layer();
+        let Some(matrix) = self.matrix().filter(|_| !epilogue.is_closed(second, output)) else { return };
         let mut outputs = output.iter_mut().enumerate();
         for y in 0..g.rows_out {
             for x in 0..g.columns_out as usize {
                 for o in 0..g.channels_out {
-                    let mut acc = i64::from(self.matrix.bias(o));
+                    let mut acc = i64::from(matrix.bias(o));
                     for i in 0..g.channels_in {
                         let value = g.element(input, g.first_row(y), g.column(x, 0), i).unwrap_or(0);
-                        acc = acc.wrapping_add(i64::from(value).wrapping_mul(self.matrix.weight(o, i).into()));
+                        acc = acc.wrapping_add(i64::from(value).wrapping_mul(matrix.weight(o, i).into()));
                     }
                     if let Some((index, out)) = outputs.next() {
-                        *out = self.epilogue.reference(acc, self.matrix.multiplier(o), second, index);
+                        *out = epilogue.reference(acc, matrix.multiplier(o), second, index);
                     }
                 }
             }

@@ -1,13 +1,13 @@
 //! Convolution of 3×3 taps by Winograd's minimal filtering, see [`crate::kernels::tiles`].
 
+use super::RowOperator;
 use super::epilogue::Epilogue;
 use super::geometry::Geometry;
+use super::layer::{HoldsLayer, Kind, Layer, Pixel};
 use super::padding::Padding;
 use super::rows::RowWindow;
-use super::{Context, RowOperator};
 use crate::kernels::tiles::PackedTiles;
 use crate::kernels::{Output, multiply_tiles, transform};
-use crate::plan::PlanError;
 
 /// Output columns of two tiles, and input columns under them.
 const COLUMNS_OUT: usize = 4;
@@ -19,42 +19,44 @@ const WORDS: usize = 4;
 ///
 /// Biases, weights and multipliers are [`PackedTiles`].
 #[derive(Clone, Copy, Debug)]
-pub struct Winograd<'p> {
-    geometry: Geometry,
-    tiles: PackedTiles<'p>,
-    epilogue: Epilogue,
-    padding: Padding<'p>,
-}
+pub struct Winograd<L>(pub(in crate::operators) L);
 
-impl<'p> Winograd<'p> {
+impl<'p> Winograd<Layer<'p>> {
+    pub(super) const KIND: Kind = Kind { words: Self::words, columns: true, pixel: Pixel::Any };
+
     /// Whether it computes a convolution, of one group, of this geometry.
     pub fn fits(geometry: &Geometry) -> bool {
         geometry.kernel == [3, 3]
             && geometry.stride[1] == 1
             && geometry.dilation[1] == 1
             && geometry.upsampling == 1
-            && geometry.columns_out & 3 == 0
-            && PackedTiles::len(geometry.channels_in, geometry.channels_out).is_some()
+            && (geometry.columns_out as usize | geometry.channels_in | geometry.channels_out) & 3 == 0
+    }
+
+    /// Number of packed words; `None` where the geometry does not fit.
+    fn words(geometry: &Geometry, groups: usize) -> Option<usize> {
+        PackedTiles::len(geometry.channels_in, geometry.channels_out).filter(|_| groups == 1 && Self::fits(geometry))
     }
 
     /// A convolution over the geometry's shapes; `None` where they do not fit.
     pub fn new(geometry: Geometry, words: &'p [u32], epilogue: Epilogue, padding: Padding<'p>) -> Option<Self> {
-        let tiles = PackedTiles::new(words, geometry.channels_in, geometry.channels_out)?;
-        (Self::fits(&geometry) && epilogue.is_high_word()).then_some(Self { geometry, tiles, epilogue, padding })
+        Layer::new(geometry, 1, words, epilogue, padding, &Self::KIND).map(Self)
     }
+}
 
-    #[inline(never)]
-    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
-        let geometry = context.geometry();
-        let words = context.packed(PackedTiles::len(geometry.channels_in, geometry.channels_out))?;
-        Self::new(geometry, words, Epilogue::decode(context)?, Padding::decode(context)?)
-            .ok_or(PlanError::Geometry(context.index))
+impl<L: HoldsLayer> Winograd<L> {
+    fn tiles(&self) -> Option<PackedTiles<'_>> {
+        PackedTiles::new(
+            self.0.layer().words,
+            self.0.layer().geometry.channels_in,
+            self.0.layer().geometry.channels_out,
+        )
     }
 
     /// Transforms the columns under two tiles, from column `first` on, in all kernel rows.
     #[inline(never)]
     fn transform(&self, window: &RowWindow<'_>, first: i32, scratch: &mut [u32]) {
-        let channels = self.geometry.channels_in;
+        let channels = self.0.layer().geometry.channels_in;
         let words = channels.wrapping_mul(WORDS);
         let start = (first as usize).wrapping_mul(channels);
         let end = start.wrapping_add(channels.wrapping_mul(COLUMNS_IN));
@@ -76,61 +78,60 @@ impl<'p> Winograd<'p> {
     /// The columns under two tiles where not all of them are there: what is in the padding is filled.
     #[inline(never)]
     fn strip(&self, row: Option<&[i8]>, first: i32, strip: &mut [i8]) {
-        let channels = self.geometry.channels_in.max(1);
+        let channels = self.0.layer().geometry.channels_in.max(1);
         for (column, out) in strip.chunks_exact_mut(channels).enumerate() {
             // Wraps in the padding on the left, to behind the last column.
             let start = (first as usize).wrapping_add(column).wrapping_mul(channels);
             match row.and_then(|row| row.get(start..start.wrapping_add(channels))) {
                 Some(pixel) => out.copy_from_slice(pixel),
-                None => self.padding.fill(0, out),
+                None => self.0.layer().padding.fill(0, out),
             }
         }
     }
 }
 
-impl RowOperator for Winograd<'_> {
+impl<L: HoldsLayer> RowOperator for Winograd<L> {
     fn geometry(&self) -> &Geometry {
-        &self.geometry
+        &self.0.layer().geometry
     }
 
     fn scratch_words(&self) -> usize {
         // Packed weights of so many channels are in the plan: nothing overflows.
-        let channels = self.geometry.channels_in;
+        let channels = self.0.layer().geometry.channels_in;
         channels.wrapping_mul(3 * WORDS).wrapping_add(channels.wrapping_mul(COLUMNS_IN) / 4)
     }
 
     fn row(&self, window: &RowWindow<'_>, scratch: &mut [u32], out: &mut [i8]) {
-        if self.epilogue.is_closed(window.second(), out) {
+        let Layer { geometry: g, epilogue, .. } = self.0.layer();
+        if epilogue.is_closed(window.second(), out) {
             return;
         }
-        let g = &self.geometry;
-        let (stride, zero_point) = (g.channels_out, self.epilogue.zero_point());
+        let (stride, zero_point) = (g.channels_out, epilogue.zero_point());
+        let Some(tiles) = &self.tiles() else { return };
         let mut x = 0usize;
         while x < g.columns_out as usize {
             self.transform(window, g.column(x, 0), scratch);
             let elements = out.get_mut(x.wrapping_mul(stride)..).unwrap_or_default();
-            multiply_tiles(&self.tiles, scratch, &mut Output { elements, stride, zero_point });
+            multiply_tiles(tiles, scratch, &mut Output { elements, stride, zero_point });
             x = x.wrapping_add(COLUMNS_OUT);
         }
-        self.epilogue.finish(window, out);
+        epilogue.finish(window, out);
     }
 
     fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8]) {
-        if self.epilogue.is_closed(second, output) {
-            return;
-        }
-        let g = &self.geometry;
+        let Layer { geometry: g, epilogue, padding, .. } = self.0.layer();
+        let Some(tiles) = self.tiles().filter(|_| !epilogue.is_closed(second, output)) else { return };
         for (index, out) in output.iter_mut().enumerate() {
             let (y, x, o) = g.output_place(index);
-            let mut acc = i64::from(self.tiles.bias(o));
+            let mut acc = i64::from(tiles.bias(o));
             for [ky, kx] in (0..9).map(|tap| [tap / 3, tap % 3]) {
                 for i in 0..g.channels_in {
                     let value = g.element(input, g.row(y, ky), g.column(x, kx), i);
-                    let value = value.map_or(self.padding.value(i), i32::from);
-                    acc = acc.wrapping_add(i64::from(self.tiles.weight(o, [ky, kx], i)).wrapping_mul(value.into()));
+                    let value = value.map_or(padding.value(i), i32::from);
+                    acc = acc.wrapping_add(i64::from(tiles.weight(o, [ky, kx], i)).wrapping_mul(value.into()));
                 }
             }
-            *out = self.epilogue.reference(acc, self.tiles.multiplier(o), second, index);
+            *out = epilogue.reference(acc, tiles.multiplier(o), second, index);
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::format::{
     ALIGNMENT, GoldenRecord, HeaderRecord, MAGIC, NONE, NONE_16, STRUCTURE_START, StepRecord, VERSION, ValueRecord,
 };
+#[cfg(feature = "text")]
 use super::text::is_utf8;
 use super::{Checksum, Constants, Element, Plan, PlanError, map_record, state_len};
 #[cfg(feature = "front-end")]
@@ -53,6 +54,7 @@ pub(super) fn load(bytes: &[u8]) -> Result<Plan<'_>, PlanError> {
         input: 0,
         output: 0,
     };
+    #[cfg(feature = "text")]
     texts(&plan)?;
     values(&mut plan)?;
     let mut map = Map::new(&plan)?;
@@ -86,6 +88,7 @@ fn is_inside(h: &HeaderRecord, offset: u32, len: u32) -> bool {
         && offset.checked_add(len).is_some_and(|end| end <= h.constants)
 }
 
+#[cfg(feature = "text")]
 fn texts(plan: &Plan<'_>) -> Result<(), PlanError> {
     let h = plan.header();
     let sound = |offset, len| plan.section(offset, len).is_some_and(is_utf8);

@@ -7,6 +7,7 @@ mod error;
 pub mod format;
 mod golden;
 mod load;
+#[cfg(feature = "text")]
 mod text;
 
 pub use checksum::Checksum;
@@ -182,18 +183,21 @@ impl<'p> Plan<'p> {
     }
 
     /// The name of a step; empty where names were left out.
+    #[cfg(feature = "text")]
     pub fn step_name(&self, index: u16) -> &'p str {
         let header = self.header();
         self.text(header.names, header.names_len).lines().nth(index.into()).unwrap_or("")
     }
 
     /// Class names in the order of the output's channels; none where the model has no labels.
+    #[cfg(feature = "text")]
     pub fn labels(&self) -> impl Iterator<Item = &'p str> + use<'p> {
         let header = self.header();
         self.text(header.labels, header.labels_len).lines()
     }
 
     /// `key: value` lines that tell where the plan comes from.
+    #[cfg(feature = "text")]
     pub fn provenance(&self) -> &'p str {
         let header = self.header();
         self.text(header.provenance, header.provenance_len)
@@ -258,6 +262,7 @@ impl<'p> Plan<'p> {
         self.bytes.get(start..start.checked_add(len as usize)?)
     }
 
+    #[cfg(feature = "text")]
     fn text(&self, offset: u32, len: u32) -> &'p str {
         self.section(offset, len).and_then(|b| core::str::from_utf8(b).ok()).unwrap_or("")
     }

@@ -97,10 +97,14 @@ impl Target {
                 cycles: true,
                 ..cortex_m("cortex-m3", "thumbv7m-none-eabi", "mps2-an385")
             },
-            Self::CortexM4 => {
-                Description { tiles: true, cycles: true, ..cortex_m("cortex-m4", "thumbv7em-none-eabihf", "mps2-an386") }
+            Self::CortexM4 => Description {
+                tiles: true,
+                cycles: true,
+                ..cortex_m("cortex-m4", "thumbv7em-none-eabihf", "mps2-an386")
+            },
+            Self::CortexM7 => {
+                Description { tiles: true, ..cortex_m("cortex-m7", "thumbv7em-none-eabihf", "mps2-an500") }
             }
-            Self::CortexM7 => Description { tiles: true, ..cortex_m("cortex-m7", "thumbv7em-none-eabihf", "mps2-an500") },
             Self::CortexM33 => Description {
                 cpu: Some("cortex-m33"),
                 tiles: true,

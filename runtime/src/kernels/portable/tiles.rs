@@ -16,10 +16,10 @@ pub fn transform(columns: &[i8], channels: usize, out: &mut [u32]) {
             let lane = |channel: usize| {
                 let d = |column: usize| value((place & 1).wrapping_mul(2).wrapping_add(column), channel);
                 let form = match place / 2 {
-                    0 => d(0).wrapping_sub(d(2)),
-                    1 => d(1).wrapping_sub(d(3)),
-                    2 => d(1).wrapping_add(d(2)),
-                    _ => d(2).wrapping_sub(d(1)),
+                    0 => d(1).wrapping_add(d(2)),
+                    1 => d(2).wrapping_sub(d(1)),
+                    2 => d(0).wrapping_sub(d(2)),
+                    _ => d(3).wrapping_sub(d(1)),
                 };
                 u32::from(form as u16)
             };
@@ -42,11 +42,10 @@ pub fn multiply_tiles(weights: &PackedTiles<'_>, tiles: &[u32], out: &mut Output
                     let tiles = tiles.as_chunks::<{ 2 * FORMS }>().0.iter().filter_map(|tiles| tiles.get(place));
                     weights.zip(tiles).fold(0, |sum, (&weight, &tile)| dual(sum, weight, tile))
                 };
-                let [first, last, sums, differences] = [sum(), sum(), sum(), sum()];
-                let twice = |sum: i32| sum.wrapping_mul(2);
+                let [sums, differences, first, last] = [sum(), sum(), sum(), sum()];
                 let pixels = [
-                    twice(first).wrapping_add(sums).wrapping_add(differences),
-                    sums.wrapping_sub(differences).wrapping_sub(twice(last)),
+                    sums.wrapping_add(differences).wrapping_add(first.wrapping_mul(2)),
+                    sums.wrapping_sub(differences).wrapping_add(last.wrapping_mul(2)),
                 ];
                 for (side, twice) in pixels.into_iter().enumerate() {
                     let at = tile.wrapping_mul(2).wrapping_add(side).wrapping_mul(out.stride).wrapping_add(channel);

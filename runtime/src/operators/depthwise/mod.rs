@@ -5,13 +5,13 @@ mod lanes;
 #[cfg(residua_mve)]
 mod vectors;
 
+use super::RowOperator;
 use super::epilogue::Epilogue;
 use super::geometry::Geometry;
+use super::layer::{HoldsLayer, Kind, Layer, Pixel};
 use super::padding::Padding;
 use super::rows::RowWindow;
-use super::{Context, RowOperator};
 use crate::kernels::ChannelTaps;
-use crate::plan::PlanError;
 use crate::requantize::high_word;
 
 /// Channels of a large kernel that are summed at once.
@@ -21,46 +21,47 @@ const BLOCK: usize = 8;
 ///
 /// Biases, weights and multipliers are [`ChannelTaps`], taps in the order `[kernel row][kernel column]`.
 #[derive(Clone, Copy, Debug)]
-pub struct Depthwise<'p> {
-    geometry: Geometry,
-    packed: ChannelTaps<'p>,
-    epilogue: Epilogue,
-    padding: Padding<'p>,
-}
+pub struct Depthwise<L>(pub(in crate::operators) L);
 
 #[cfg(not(residua_mve))]
 pub use lanes::depthwise_scratch_words;
 #[cfg(residua_mve)]
 pub use vectors::depthwise_scratch_words;
 
-impl<'p> Depthwise<'p> {
-    /// A depthwise convolution over the geometry's shapes; `None` where sizes do not match.
-    #[inline(always)]
-    pub fn new(geometry: Geometry, words: &'p [u32], epilogue: Epilogue, padding: Padding<'p>) -> Option<Self> {
-        let sound = geometry.channels_in == geometry.channels_out && epilogue.is_high_word();
-        let packed = ChannelTaps::new(words, Self::taps(&geometry)?, geometry.channels_in)?;
-        #[cfg(residua_mve)]
-        let sound = sound && padding.pixel().is_some_and(|pixel| pixel.len() == geometry.channels_in);
-        sound.then_some(Self { geometry, packed, epilogue, padding })
+impl<'p> Depthwise<Layer<'p>> {
+    // Vectors are read from the padding as from a row.
+    pub(super) const KIND: Kind =
+        Kind { words: Self::words, columns: false, pixel: if cfg!(residua_mve) { Pixel::Always } else { Pixel::Any } };
+
+    /// Number of packed words; `None` where sizes do not match.
+    fn words(geometry: &Geometry, _groups: usize) -> Option<usize> {
+        let len = ChannelTaps::len(Self::taps(geometry)?, geometry.channels_in);
+        len.filter(|_| geometry.channels_in == geometry.channels_out)
     }
 
     fn taps(geometry: &Geometry) -> Option<usize> {
         geometry.kernel[0].checked_mul(geometry.kernel[1])
     }
 
-    #[inline(never)]
-    pub(crate) fn decode(context: &Context<'p>) -> Result<Self, PlanError> {
-        let geometry = context.geometry();
-        let len = Self::taps(&geometry).and_then(|taps| ChannelTaps::len(taps, geometry.channels_in));
-        let words = context.packed(len)?;
-        Self::new(geometry, words, Epilogue::decode(context)?, Padding::decode(context)?)
-            .ok_or(PlanError::Geometry(context.index))
+    /// A depthwise convolution over the geometry's shapes; `None` where sizes do not match.
+    pub fn new(geometry: Geometry, words: &'p [u32], epilogue: Epilogue, padding: Padding<'p>) -> Option<Self> {
+        Layer::new(geometry, 1, words, epilogue, padding, &Self::KIND).map(Self)
+    }
+}
+
+impl<L: HoldsLayer> Depthwise<L> {
+    fn packed(&self) -> Option<ChannelTaps<'_>> {
+        ChannelTaps::new(
+            self.0.layer().words,
+            Depthwise::taps(&self.0.layer().geometry)?,
+            self.0.layer().geometry.channels_in,
+        )
     }
 
     /// The pixels under the taps of output column `x`, in the kernel's order.
     #[inline(always)]
     fn pixels<'a>(&self, window: &RowWindow<'a>, padding: &'a [i8], x: usize) -> impl Iterator<Item = &'a [i8]> {
-        let (g, channels) = (self.geometry, self.geometry.channels_in);
+        let (g, channels) = (self.0.layer().geometry, self.0.layer().geometry.channels_in);
         let taps_across = g.kernel[1];
         let window = *window;
         (0..g.kernel[0]).flat_map(move |ky| {
@@ -75,11 +76,11 @@ impl<'p> Depthwise<'p> {
 
     /// An output pixel of a kernel with more taps than [`Taps`] holds.
     #[inline(never)]
-    fn large(&self, window: &RowWindow<'_>, padding: &[i8], x: usize, out: &mut [i8]) {
+    fn large(&self, packed: &ChannelTaps<'_>, window: &RowWindow<'_>, padding: &[i8], x: usize, out: &mut [i8]) {
         // Rows are looked up once for several channels.
         for (block, out) in out.chunks_mut(BLOCK).enumerate() {
             let first = block.wrapping_mul(BLOCK);
-            let mut channels: [_; BLOCK] = core::array::from_fn(|c| self.packed.channel(first.wrapping_add(c)));
+            let mut channels: [_; BLOCK] = core::array::from_fn(|c| packed.channel(first.wrapping_add(c)));
             let mut sums = [0i32; BLOCK];
             for pixel in self.pixels(window, padding, x) {
                 let values = pixel.get(first..).unwrap_or(&[]);
@@ -90,41 +91,42 @@ impl<'p> Depthwise<'p> {
             }
             for ((out, channel), sum) in out.iter_mut().zip(channels).zip(sums) {
                 if let Some((bias, _, multiplier)) = channel {
-                    *out = high_word(bias.wrapping_add(sum) << 8, multiplier, self.epilogue.zero_point());
+                    *out = high_word(bias.wrapping_add(sum) << 8, multiplier, self.0.layer().epilogue.zero_point());
                 }
             }
         }
     }
 }
 
-impl RowOperator for Depthwise<'_> {
+impl<L: HoldsLayer> RowOperator for Depthwise<L> {
     fn geometry(&self) -> &Geometry {
-        &self.geometry
+        &self.0.layer().geometry
     }
 
     fn scratch_words(&self) -> usize {
-        depthwise_scratch_words(&self.geometry)
+        depthwise_scratch_words(&self.0.layer().geometry)
     }
 
     fn row(&self, window: &RowWindow<'_>, scratch: &mut [u32], out: &mut [i8]) {
-        if self.epilogue.is_closed(window.second(), out) {
+        let epilogue = &self.0.layer().epilogue;
+        if epilogue.is_closed(window.second(), out) {
             return;
         }
-        self.compute(window, scratch, out);
-        self.epilogue.finish(window, out);
+        if let Some(packed) = &self.packed() {
+            self.compute(packed, window, scratch, out);
+        }
+        epilogue.finish(window, out);
     }
 
     fn reference(&self, input: &[i8], second: &[i8], output: &mut [i8]) {
-        if self.epilogue.is_closed(second, output) {
-            return;
-        }
-        let g = &self.geometry;
+        let Layer { geometry: g, epilogue, padding, .. } = self.0.layer();
+        let Some(packed) = self.packed().filter(|_| !epilogue.is_closed(second, output)) else { return };
         let mut outputs = output.iter_mut().enumerate();
         for y in 0..g.rows_out {
             for x in 0..g.columns_out as usize {
                 for c in 0..g.channels_out {
                     let (Some((bias, mut weights, multiplier)), Some((index, out))) =
-                        (self.packed.channel(c), outputs.next())
+                        (packed.channel(c), outputs.next())
                     else {
                         continue;
                     };
@@ -132,12 +134,12 @@ impl RowOperator for Depthwise<'_> {
                     for ky in 0..g.kernel[0] {
                         for kx in 0..g.kernel[1] {
                             let value = g.element(input, g.row(y, ky), g.column(x, kx), c);
-                            let value = value.map_or(self.padding.value(c), i32::from);
+                            let value = value.map_or(padding.value(c), i32::from);
                             let weight = weights.next().unwrap_or(0);
                             acc = acc.wrapping_add(i64::from(value).wrapping_mul(weight.into()));
                         }
                     }
-                    *out = self.epilogue.reference(acc, multiplier, second, index);
+                    *out = epilogue.reference(acc, multiplier, second, index);
                 }
             }
         }
