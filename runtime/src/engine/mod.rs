@@ -154,14 +154,13 @@ impl<'p, 'a> Engine<'p, 'a> {
     /// # Errors
     /// Input or output has the wrong length.
     pub fn run(&mut self, input: &[i8], output: &mut [i8]) -> Result<(), EngineError> {
-        let (from, to) = (self.plan.input(), self.plan.output());
-        for (needed, given) in [(from.len(), input.len()), (to.len(), output.len())] {
+        for (needed, given) in self.plan.lens().into_iter().zip([input.len(), output.len()]) {
             if needed != given {
                 return Err(EngineError::Length { needed, given });
             }
         }
         self.reset();
-        for row in input.chunks_exact(from.row_len().max(1)) {
+        for row in input.chunks_exact(self.plan.input().row_len().max(1)) {
             self.push_row(row, |index, row| {
                 let start = (index as usize).wrapping_mul(row.len());
                 copy(row, output.get_mut(start..start.wrapping_add(row.len())).unwrap_or_default());

@@ -56,21 +56,20 @@ impl<L: HoldsLayer> Winograd<L> {
     /// Transforms the columns under two tiles, from column `first` on, in all kernel rows.
     #[inline(never)]
     fn transform(&self, window: &RowWindow<'_>, first: i32, scratch: &mut [u32]) {
-        let channels = self.0.layer().geometry.channels_in;
+        let &Geometry { channels_in: channels, kernel: [taps, _], .. } = &self.0.layer().geometry;
         let words = channels.wrapping_mul(WORDS);
         let start = (first as usize).wrapping_mul(channels);
         let end = start.wrapping_add(channels.wrapping_mul(COLUMNS_IN));
-        let Some((mut tiles, strip)) = scratch.split_at_mut_checked(words.wrapping_mul(3)) else { return };
+        let Some((mut tiles, strip)) = scratch.split_at_mut_checked(words.wrapping_mul(taps)) else { return };
         let strip: &mut [i8] = bytemuck::must_cast_slice_mut(strip);
-        for ky in 0..3 {
+        for ky in 0..taps {
             let row = window.tap(ky);
-            match row.and_then(|row| row.get(start..end)) {
-                Some(columns) => transform(columns, channels, tiles),
-                None => {
-                    self.strip(row, first, strip);
-                    transform(strip, channels, tiles);
-                }
-            }
+            let inside = row.and_then(|row| row.get(start..end));
+            let columns = inside.unwrap_or_else(|| {
+                self.strip(row, first, strip);
+                strip
+            });
+            transform(columns, channels, tiles);
             tiles = tiles.get_mut(words..).unwrap_or_default();
         }
     }

@@ -133,6 +133,14 @@ impl<'p> Plan<'p> {
         self.value(self.output).unwrap_or_default().into()
     }
 
+    /// Bytes of the whole input, and of the whole (first) output.
+    #[inline(never)]
+    pub fn lens(&self) -> [usize; 2] {
+        [self.input, self.output].map(|value| {
+            self.value_in_place(value).map_or(0, |value| value.row_len().saturating_mul(value.rows as usize))
+        })
+    }
+
     /// Index of the input value.
     pub fn input_value(&self) -> u16 {
         self.input

@@ -11,7 +11,7 @@ pub fn run(
     report: &mut Report,
     infer: impl Fn(&mut Engine<'_, '_>, &[i8], &mut [i8]) -> Result<(), EngineError>,
 ) -> Result<(), Status> {
-    let (arena_len, input_len, output_len) = (job.plan.arena_len(), job.plan.input().len(), job.plan.output().len());
+    let (arena_len, [input_len, output_len]) = (job.plan.arena_len(), job.plan.lens());
     if input_len.checked_mul(job.input_count as usize) != Some(job.input.len()) || input_len == 0 {
         log::error!("{} inputs of {} bytes expected, {} bytes given", job.input_count, input_len, job.input.len());
         return Err(Status::BadInput);

@@ -5,10 +5,11 @@ use crate::kernels::tiles::PackedTiles;
 
 /// Transforms the six columns of `channels` int8 (a multiple of 4) under two tiles beside each other, for a kernel row: the words of each
 /// step, form by form, the tiles in turn; nothing where columns are missing or `out` is too small.
-#[inline]
+#[inline(never)]
 pub(crate) fn transform(columns: &[i8], channels: usize, out: &mut [u32]) {
     let fours = channels >> 2;
-    if fours > 0 && columns.len() / 6 >= channels && out.len() / 16 >= fours {
+    let there = channels.checked_mul(6).is_some_and(|len| len <= columns.len());
+    if fours > 0 && there && out.len() >> 4 >= fours {
         // SAFETY: six columns of `4 fours` elements are there, and 16 words for each four.
         unsafe { transform_fours(columns.as_ptr(), channels, out.as_mut_ptr(), fours) }
     }
@@ -76,7 +77,7 @@ unsafe extern "C" fn transform_fours(columns: *const i8, channels: usize, out: *
 }
 
 /// Steps in the unrolled loop: those of a form are a multiple of it.
-const UNROLLED: usize = 6;
+const UNROLLED: usize = 3;
 /// Words of the transformed tiles of a step.
 const STEP: usize = 8;
 
@@ -116,7 +117,7 @@ pub(crate) fn multiply_tiles(weights: &PackedTiles<'_>, tiles: &[u32], out: &mut
         zero_point: out.zero_point,
         len: steps.wrapping_mul(4 * STEP),
     };
-    // SAFETY: the weights have `channels / 4` blocks, at least one, of their number of steps, a positive multiple of 6; the tiles
+    // SAFETY: the weights have `channels / 4` blocks, at least one, of their number of steps, a positive multiple of 3; the tiles
     // have as many; four pixels of `channels` elements, a multiple of 4, are inside the output.
     unsafe { multiply(&mut task) }
 }
@@ -272,12 +273,9 @@ unsafe extern "C" fn multiply(task: *mut Task) {
         products!(),
         products!(),
         products!(),
-        products!(),
-        products!(),
-        products!(),
         "ldr lr, [sp, #64]",
         "cmp r12, lr",
-        "bne.w 4b",
+        "bne 4b",
         "ldr r10, [sp, #68]",
         "mov lr, sp",
         "adds r10, #1",

@@ -26,8 +26,8 @@ impl Addition {
 /// Replaces each element of a row by its sum with an element of another.
 pub fn add(addition: &Addition, row: &mut [i8], second: &[i8]) {
     let addition = *addition;
-    let (rows, row) = row.as_chunks_mut::<4>();
-    let (seconds, second) = second.as_chunks::<4>();
+    let (rows, row) = row.as_chunks_mut::<2>();
+    let (seconds, second) = second.as_chunks::<2>();
     for (a, b) in rows.iter_mut().zip(seconds) {
         a.iter_mut().zip(b).for_each(|(a, &b)| *a = addition.apply(*a, b));
     }
