@@ -3,6 +3,8 @@
 
 #[path = "random_graphs/streams.rs"]
 mod streams;
+#[path = "random_graphs/tiles.rs"]
+mod tiles;
 
 use proptest::prelude::*;
 use residua::engine::Engine;
