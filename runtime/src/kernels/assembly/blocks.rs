@@ -27,8 +27,8 @@ pub(in crate::kernels) struct Product {
     before: usize,
     /// 28: bytes of a block's weights.
     weights: usize,
-    /// 32: 1 if chunks may be of 8 taps, else 0.
-    long: u32,
+    /// 32: 1 if steps are odd, else 0.
+    odd: usize,
 }
 
 /// Multiplies `count` (2 or 3) pixels, the fours of which stand in turn, with all channels.
@@ -45,7 +45,7 @@ pub(crate) fn multiply_one(matrix: &Matrix<'_>, pixel: &[i8], out: &mut Output<'
 fn compute(count: usize, matrix: &Matrix<'_>, pixels: &[i8], out: &mut Output<'_>) {
     let Some(kernel) = kernel(count) else { return multiply_from(0, count, matrix, pixels, out) };
     let whole = matrix.channels() & !3;
-    let weights = matrix.steps().wrapping_mul(16);
+    let weights = matrix.steps().wrapping_mul(Matrix::STEP_BYTES);
     let enough = pixels.len() >= matrix.steps().wrapping_mul(4).wrapping_mul(count)
         && out.elements.len() >= count.wrapping_sub(1).wrapping_mul(out.stride).wrapping_add(whole);
     if enough && whole > 0 {
@@ -59,7 +59,7 @@ fn compute(count: usize, matrix: &Matrix<'_>, pixels: &[i8], out: &mut Output<'_
             rounding: out.zero_point.wrapping_mul(2).wrapping_add(1),
             before: matrix.before().wrapping_mul(4),
             weights,
-            long: u32::from(matrix.steps() & 1 == 0),
+            odd: matrix.steps() & 1,
         };
         // SAFETY: the matrix has `whole / 4` blocks of its number of steps, at least 1; `enough` says that the pixels have as
         // many steps and that `whole` elements of each of the `count` outputs are inside.

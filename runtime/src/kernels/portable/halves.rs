@@ -37,10 +37,10 @@ fn requantize(sum: i32, doubled: u32, zero_point: i32) -> i8 {
 pub fn accumulate(matrix: &HalvesMatrix<'_>, index: usize, row: &[i8], sums: &mut [i32]) {
     let first = index.wrapping_mul(row.len().next_multiple_of(HalvesMatrix::GRAIN));
     for (run, sums) in matrix.blocks().zip(sums.chunks_mut(4)) {
-        let words = run.weights().get(first..).unwrap_or(&[]);
+        let taps = run.weights().get(first..).unwrap_or(&[]);
         let mut of_row = [0i32; 4];
-        for (&word, &activation) in words.iter().zip(row) {
-            for (sum, weight) in of_row.iter_mut().zip(weights(word)) {
+        for (&tap, &activation) in taps.iter().zip(row) {
+            for (sum, weight) in of_row.iter_mut().zip(weights(tap)) {
                 *sum = sum.wrapping_add(i32::from(weight).wrapping_mul(activation.into()));
             }
         }
