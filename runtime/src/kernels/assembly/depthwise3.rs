@@ -35,10 +35,14 @@ pub(in crate::kernels) struct Task {
     zero_point: i32,
     /// 52: elements of a pixel.
     pitch: usize,
-    /// 56: pixels of the output.
-    columns: usize,
+    /// 56: elements from the first output of a channel to its last.
+    span: usize,
     /// 60: whether no row is in the padding.
     complete: usize,
+    /// 64: where the words of the channels end.
+    end: *const u32,
+    /// 68: elements from the first one of the next channel that is read to the last column of this one.
+    back: usize,
 }
 
 /// Computes an output row of `packed.channels()` channels, from at least one row; leaves out rows longer than
@@ -60,8 +64,9 @@ pub(crate) fn depthwise3(packed: &PackedNines<'_>, window: &ThreeRows<'_>, zero_
     let per_round = if stride == 1 { 3 } else { 1 };
     let rounds = rest.div_ceil(per_round);
     let entry = if rest == 0 { 3 } else { rest.checked_rem(per_round).unwrap_or(0) };
+    let words = packed.words();
     let mut task = Task {
-        weights: packed.words().as_ptr().cast(),
+        weights: words.as_ptr().cast(),
         rows: window.rows.map(|row| row.unwrap_or(some).as_ptr()),
         out: out.as_mut_ptr(),
         channels,
@@ -73,8 +78,15 @@ pub(crate) fn depthwise3(packed: &PackedNines<'_>, window: &ThreeRows<'_>, zero_
         right: window.right.into(),
         zero_point,
         pitch: channels,
-        columns,
+        span: rest.wrapping_mul(channels),
         complete: (first && second && third).into(),
+        end: words.as_ptr_range().end.cast(),
+        back: rest
+            .wrapping_mul(stride)
+            .wrapping_add(2)
+            .wrapping_sub(window.left.into())
+            .wrapping_mul(channels)
+            .wrapping_sub(1),
     };
     // SAFETY: there are words for each channel; `read` elements of each row are inside (a row in the padding is read as
     // another one and multiplied by zero), and `columns` pixels of the output, at least one.
