@@ -29,6 +29,8 @@ const PAIRS: usize = 2;
 const TAP: usize = 2;
 /// Steps whose flags are in a word.
 const FLAGGED: usize = 16;
+/// Zeros behind a multiplier, so that the upper word of its product with a sum has a bit more than the output.
+const FRACTION: u32 = 9;
 /// Most that the sizes of a channel's weights in a chunk add up to.
 const LIMIT: u32 = 255;
 
@@ -44,7 +46,7 @@ type Tap = [u32; TAP];
 /// | 4 | initial sums: `X` of channel 0, `Y` of channel 1, `X` of channel 2, `Y` of channel 3 |
 /// | 1 for 16 steps of four inputs, an even number of them | flags |
 /// | 8 a step | weights of each input: `w` of channels 0 and 1, of 2 and 3; zeros behind the last input |
-/// | 4 | twice the multiplier of each channel |
+/// | 4 | the multiplier of each channel with nine zeros behind it; if one has no room for them, with one, and 1 is added to the first |
 ///
 /// From bit 31 of each word of flags down, a bit for two inputs says whether a chunk ends with them; where steps are odd, two
 /// bits of a step that is not there come first. A chunk ends with the word's inputs too. Checked length: any content is harmless.
@@ -165,12 +167,15 @@ impl<'p> Block<'p> {
 
     /// Multipliers.
     pub fn multipliers(&self) -> [i32; BLOCK] {
-        self.multiplier.map(|doubled| (doubled >> 1) as i32)
+        let (zeros, factors) = self.factors();
+        factors.map(|factor| (factor >> (FRACTION.wrapping_sub(zeros) & 31)) as i32)
     }
 
-    /// Twice the multipliers.
-    pub fn doubled_multipliers(&self) -> [u32; BLOCK] {
-        self.multiplier
+    /// Zeros that sums have behind them, and what they are multiplied with: together, [`FRACTION`] zeros and the multiplier.
+    pub fn factors(&self) -> (u32, [u32; BLOCK]) {
+        let [first, second, third, fourth] = self.multiplier;
+        let large = first & 1;
+        (large.wrapping_mul(FRACTION - 1), [first.wrapping_sub(large), second, third, fourth])
     }
 
     fn biases(&self) -> [i32; BLOCK] {
@@ -251,7 +256,7 @@ pub fn pack(weights: &[i8], biases: &[i32], multipliers: &[i32], out: &mut [u32]
     for (run, (kernels, (biases, multipliers))) in out.chunks_exact_mut(block_len(steps)?).zip(kernels.zip(numbers)) {
         let (init, rest) = run.split_first_chunk_mut::<BLOCK>()?;
         let (flags, rest) = rest.split_at_mut_checked(flags_len(steps))?;
-        let (taps, doubled) = rest.split_last_chunk_mut::<BLOCK>()?;
+        let (taps, factors) = rest.split_last_chunk_mut::<BLOCK>()?;
         let taps = taps.as_chunks_mut().0;
         for (channel, kernel) in kernels.chunks(fan_in.max(1)).enumerate() {
             for (tap, &weight) in taps.iter_mut().zip(kernel) {
@@ -260,7 +265,12 @@ pub fn pack(weights: &[i8], biases: &[i32], multipliers: &[i32], out: &mut [u32]
             }
         }
         flag(taps, flags);
-        doubled.iter_mut().zip(multipliers).for_each(|(to, &m)| *to = (m as u32) << 1);
+        let large = u32::from(multipliers.iter().any(|&m| (m as u32).leading_zeros() < FRACTION));
+        let zeros = if large == 0 { FRACTION } else { 1 };
+        factors.iter_mut().zip(multipliers).for_each(|(to, &m)| *to = (m as u32) << zeros);
+        if let Some(first) = factors.first_mut() {
+            *first |= large;
+        }
         let mut bias = biases.iter().map(|&bias| bias as u32).chain(core::iter::repeat(0));
         let [b0, b1, b2, b3] = core::array::from_fn(|_| bias.next().unwrap_or(0));
         *init = [b0.wrapping_add(b1 << 16), b1, b2.wrapping_add(b3 << 16), b3];

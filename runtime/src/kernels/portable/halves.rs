@@ -12,23 +12,24 @@ pub fn multiply_from(first: usize, count: usize, matrix: &HalvesMatrix<'_>, pixe
     }
     for (block, run) in matrix.blocks().enumerate().skip(first >> 2) {
         let channels = block.wrapping_mul(4)..matrix.channels();
+        let (zeros, factors) = run.factors();
         for pixel in 0..count {
             let start = out.stride.wrapping_mul(pixel);
             let at = |k: usize| (k >> 2).wrapping_mul(step).wrapping_add(pixel.wrapping_mul(4)).wrapping_add(k & 3);
             let sums = run.sums(|k| pixels.get(at(k)).copied().unwrap_or(0));
-            for ((sum, doubled), channel) in sums.into_iter().zip(run.doubled_multipliers()).zip(channels.clone()) {
+            for ((sum, factor), channel) in sums.into_iter().zip(factors).zip(channels.clone()) {
                 if let Some(element) = out.elements.get_mut(start.wrapping_add(channel)) {
-                    *element = requantize(sum, doubled, out.zero_point);
+                    *element = requantize(sum << (zeros & 31), factor, out.zero_point);
                 }
             }
         }
     }
 }
 
-/// [`high_word`](crate::requantize::high_word) of a sum without fraction bits: one bit more of the product is what rounds it.
+/// [`high_word`](crate::requantize::high_word) of a sum and a factor that have its fraction bits and one more, which rounds it.
 #[inline(always)]
-fn requantize(sum: i32, doubled: u32, zero_point: i32) -> i8 {
-    let product = i64::from(sum << 8).wrapping_mul(doubled.into());
+fn requantize(sum: i32, factor: u32, zero_point: i32) -> i8 {
+    let product = i64::from(sum).wrapping_mul(factor.into());
     let rounding = zero_point.wrapping_mul(2).wrapping_add(1);
     (((product >> 32) as i32).wrapping_add(rounding) >> 1).clamp(-128, 127) as i8
 }

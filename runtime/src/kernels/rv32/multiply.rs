@@ -325,14 +325,30 @@ macro_rules! outputs {
     };
 }
 
-/// A sum to its output; ra: twice the multiplier.
+/// Reads the first channel's factor to ra. Where multipliers are large, it is one too many, and sums get zeros behind them (40).
+macro_rules! first_factor {
+    () => {
+        "lw ra, 0(t6)
+         andi a3, ra, 1
+         bnez a3, 40f
+         41:\n"
+    };
+}
+
+/// What [`first_factor!`] does where multipliers are large.
+macro_rules! large {
+    ($($sum:literal),*) => {
+        concat!("40:\n addi ra, ra, -1\n", $("slli ", $sum, ", ", $sum, ", 8\n",)* "j 41b\n")
+    };
+}
+
+/// A sum to its output; ra: the channel's factor.
 macro_rules! requantize {
     ($sum:literal, $out:literal) => {
         concat!(
-            "slli a3, ",
+            "mulhsu a3, ",
             $sum,
-            ", 8
-             mulhsu a3, a3, ra
+            ", ra
              add a3, a3, a7
              srai a3, a3, 1
              ble a3, t4, 3f
@@ -371,7 +387,7 @@ pub(super) unsafe extern "C" fn multiply3(product: *mut Product) {
         outputs!(),
         "add t1, t0, a2",
         "add t2, t1, a2",
-        "lw ra, 0(t6)",
+        first_factor!(),
         requantize!("s0", "0(t0)"),
         requantize!("s1", "0(t1)"),
         requantize!("s2", "0(t2)"),
@@ -388,6 +404,7 @@ pub(super) unsafe extern "C" fn multiply3(product: *mut Product) {
         requantize!("s10", "3(t1)"),
         requantize!("s11", "3(t2)"),
         end!(),
+        large!("s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11"),
     )
 }
 
@@ -407,7 +424,7 @@ pub(super) unsafe extern "C" fn multiply2(product: *mut Product) {
         lower!("s7", "s10"),
         outputs!(),
         "add t1, t0, a2",
-        "lw ra, 0(t6)",
+        first_factor!(),
         requantize!("s0", "0(t0)"),
         requantize!("s1", "0(t1)"),
         "lw ra, 4(t6)",
@@ -420,6 +437,7 @@ pub(super) unsafe extern "C" fn multiply2(product: *mut Product) {
         requantize!("s9", "3(t0)"),
         requantize!("s10", "3(t1)"),
         end!(),
+        large!("s0", "s1", "s3", "s4", "s6", "s7", "s9", "s10"),
     )
 }
 
@@ -432,7 +450,7 @@ pub(super) unsafe extern "C" fn multiply1(product: *mut Product) {
         lower!("s0", "s3"),
         lower!("s6", "s9"),
         outputs!(),
-        "lw ra, 0(t6)",
+        first_factor!(),
         requantize!("s0", "0(t0)"),
         "lw ra, 4(t6)",
         requantize!("s3", "1(t0)"),
@@ -441,5 +459,6 @@ pub(super) unsafe extern "C" fn multiply1(product: *mut Product) {
         "lw ra, 12(t6)",
         requantize!("s9", "3(t0)"),
         end!(),
+        large!("s0", "s3", "s6", "s9"),
     )
 }
