@@ -3,14 +3,14 @@
 use crate::kernels::Output;
 use crate::kernels::halves::{HalvesMatrix, weights};
 
-/// Multiplies `count` pixels, the fours of which stand in turn, with the channels from `first` (a multiple of four) on.
+/// Multiplies `count` pixels, the fours of which stand in turn, with all channels.
 #[inline(never)]
-pub fn multiply_from(first: usize, count: usize, matrix: &HalvesMatrix<'_>, pixels: &[i8], out: &mut Output<'_>) {
+pub fn multiply(count: usize, matrix: &HalvesMatrix<'_>, pixels: &[i8], out: &mut Output<'_>) {
     let step = count.wrapping_mul(4);
     if pixels.len() < matrix.steps().wrapping_mul(step) {
         return;
     }
-    for (block, run) in matrix.blocks().enumerate().skip(first >> 2) {
+    for (block, run) in matrix.blocks().enumerate() {
         let channels = block.wrapping_mul(4)..matrix.channels();
         let (zeros, factors) = run.factors();
         for pixel in 0..count {
@@ -115,7 +115,7 @@ mod tests {
             let stride = channels + 3;
             let mut found = vec![7; stride * count];
             let mut out = Output { elements: &mut found, stride, zero_point };
-            multiply_from(0, count, &matrix, bytemuck::must_cast_slice(&in_turn), &mut out);
+            multiply(count, &matrix, bytemuck::must_cast_slice(&in_turn), &mut out);
             let mut sums = vec![3; channels];
             accumulate(&matrix, 0, &pixels[0][..fan_in], &mut sums);
             for (p, pixel) in pixels.iter().enumerate() {
@@ -136,7 +136,7 @@ mod tests {
             let matrix = HalvesMatrix::new(&words, fan_in, channels).unwrap();
             let mut found = vec![7; channels * count];
             let pixels = vec![-1; matrix.steps() * 4 * count];
-            multiply_from(0, count, &matrix, &pixels, &mut Output { elements: &mut found, stride: channels, zero_point: 0 });
+            multiply(count, &matrix, &pixels, &mut Output { elements: &mut found, stride: channels, zero_point: 0 });
         }
     }
 
