@@ -68,23 +68,27 @@ fn compute(count: usize, matrix: &Matrix<'_>, pixels: &[i8], out: &mut Output<'_
         // steps, and `whole` elements of each of the `count` outputs are inside.
         unsafe { kernel(&mut product) }
     }
-    let rest = matrix.channels().wrapping_sub(whole);
-    if rest == 0 {
-        return;
+    if matrix.channels() > whole {
+        compute_rest(count, matrix, &mut product, out);
     }
-    // Channels that fill no block, to a block of its own.
+}
+
+/// Channels that fill no block, to a block of its own; the product is that of [`compute`], behind the whole blocks.
+#[inline(never)]
+fn compute_rest(count: usize, matrix: &Matrix<'_>, product: &mut Product, out: &mut Output<'_>) {
     let block = (product.before.wrapping_add(product.weights) >> 2).wrapping_add(CHANNELS);
-    let Some(words) = matrix.words().get(matrix.words().len().wrapping_sub(block)..) else { return };
+    let words = matrix.words().get(matrix.words().len().wrapping_sub(block)..);
+    let (Some(words), Some(kernel)) = (words, kernel(count)) else { return };
     let mut elements = [[0i8; CHANNELS]; PIXELS];
     product.words = words.as_ptr();
     product.out = elements.as_mut_ptr().cast();
     product.end = product.out.wrapping_add(CHANNELS);
     product.stride = CHANNELS;
-    // SAFETY: as above, for the last block; `elements` has room for the outputs of `count` pixels.
-    unsafe { kernel(&mut product) }
+    // SAFETY: as in [`compute`], for the last block; `elements` has room for the outputs of `count` pixels.
+    unsafe { kernel(product) }
     for (pixel, from) in elements.iter().enumerate().take(count) {
-        let start = out.stride.wrapping_mul(pixel).wrapping_add(whole);
+        let start = out.stride.wrapping_mul(pixel).wrapping_add(matrix.channels() & !(CHANNELS - 1));
         let to = out.elements.get_mut(start..).unwrap_or_default();
-        to.iter_mut().zip(from).take(rest).for_each(|(to, from)| *to = *from);
+        to.iter_mut().zip(from).take(matrix.channels() & (CHANNELS - 1)).for_each(|(to, from)| *to = *from);
     }
 }

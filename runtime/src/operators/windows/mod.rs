@@ -72,6 +72,7 @@ impl Layout<'_> {
 
     /// Places the same `piece` in each of so many kernel rows of a pixel's window, from element `at` on, `pitch` elements from one
     /// to the next.
+    #[inline(never)]
     fn repeat(&mut self, pixel: usize, at: usize, piece: &[i8], rows: usize, pitch: usize) {
         match self {
             Self::Plain { out, len } => {
