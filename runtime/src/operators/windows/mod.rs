@@ -72,7 +72,6 @@ impl Layout<'_> {
 
     /// Places the same `piece` in each of so many kernel rows of a pixel's window, from element `at` on, `pitch` elements from one
     /// to the next.
-    #[inline(never)]
     fn repeat(&mut self, pixel: usize, at: usize, piece: &[i8], rows: usize, pitch: usize) {
         match self {
             Self::Plain { out, len } => {
@@ -132,37 +131,30 @@ impl<'a> Source<'a> {
         let (mut pixel, mut kx) = (0usize, 0usize);
         while pixel < pixels {
             let strip = self.strip(x.wrapping_add(pixel), kx, pixels.wrapping_sub(pixel));
-            let at = kx.wrapping_mul(inputs);
-            if strip.start == usize::MAX {
-                let pitch = taps_across.wrapping_mul(inputs);
-                layout.repeat(pixel, at, self.padding, taps_down, pitch);
-            } else {
-                self.lay_out_strip(&strip, pixel, at, layout);
+            let mut at = kx.wrapping_mul(inputs);
+            let pitch_down = taps_across.wrapping_mul(inputs);
+            // A column of padding is the same in all rows.
+            let rows = if strip.start == usize::MAX { 0 } else { taps_down };
+            if rows == 0 {
+                layout.repeat(pixel, at, self.padding, taps_down, pitch_down);
+            }
+            for ky in 0..rows {
+                let (len, pitch) = (strip.taps.wrapping_mul(inputs), self.pitch);
+                let mut runs = Runs { elements: self.padding, len: inputs, pitch: 0, count: strip.count };
+                let mut times = strip.taps;
+                if let Some(elements) = self.row(ky).and_then(|row| row.get(strip.start..)) {
+                    runs = Runs { elements, len, pitch, ..runs };
+                    times = 1;
+                }
+                for time in 0..times {
+                    layout.place(pixel, at.wrapping_add(time.wrapping_mul(inputs)), &runs);
+                }
+                at = at.wrapping_add(pitch_down);
             }
             kx = kx.wrapping_add(strip.taps);
             if kx >= taps_across {
                 (pixel, kx) = (pixel.wrapping_add(strip.count), 0);
             }
-        }
-    }
-
-    /// Lays out a strip of the windows from `pixel` on, from element `at` of each: a piece for each kernel row.
-    #[inline(always)]
-    fn lay_out_strip(&self, strip: &Strip, pixel: usize, mut at: usize, layout: &mut Layout<'_>) {
-        let [taps_down, taps_across] = self.windows.geometry.kernel;
-        let inputs = self.windows.inputs;
-        for ky in 0..taps_down {
-            let (len, pitch) = (strip.taps.wrapping_mul(inputs), self.pitch);
-            let mut runs = Runs { elements: self.padding, len: inputs, pitch: 0, count: strip.count };
-            let mut times = strip.taps;
-            if let Some(elements) = self.row(ky).and_then(|row| row.get(strip.start..)) {
-                runs = Runs { elements, len, pitch, ..runs };
-                times = 1;
-            }
-            for time in 0..times {
-                layout.place(pixel, at.wrapping_add(time.wrapping_mul(inputs)), &runs);
-            }
-            at = at.wrapping_add(taps_across.wrapping_mul(inputs));
         }
     }
 
