@@ -11,7 +11,7 @@
 //! 255. After each such *chunk*, `T` is added to a sum `X` and `h` to a sum `Y`, and `T` starts anew. In the end the upper
 //! channel is `Y`, and the lower one `X − 2^16·Y`.
 //!
-//! Weights lie as they are multiplied, two bytes each: taking them out of a byte would cost more than a quarter of the product.
+//! Weights lie as they are multiplied, two bytes each: to take them from a byte each costs a sixth more instructions.
 
 use crate::requantize::MOST_MULTIPLIER;
 
@@ -46,7 +46,7 @@ type Tap = [u32; TAP];
 /// | 4 | initial sums: `X` of channel 0, `Y` of channel 1, `X` of channel 2, `Y` of channel 3 |
 /// | 1 for 16 steps of four inputs, an even number of them | flags |
 /// | 8 a step | weights of each input: `w` of channels 0 and 1, of 2 and 3; zeros behind the last input |
-/// | 4 | the multiplier of each channel with nine zeros behind it; if one has no room for them, with one, and 1 is added to the first |
+/// | 4 | multiplier of each channel with nine zeros behind it; if one has no room for them, with one, the first plus 1 |
 ///
 /// From bit 31 of each word of flags down, a bit for two inputs says whether a chunk ends with them; where steps are odd, two
 /// bits of a step that is not there come first. A chunk ends with the word's inputs too. Checked length: any content is harmless.
@@ -171,7 +171,8 @@ impl<'p> Block<'p> {
         factors.map(|factor| (factor >> (FRACTION.wrapping_sub(zeros) & 31)) as i32)
     }
 
-    /// Zeros that sums have behind them, and what they are multiplied with: together, [`FRACTION`] zeros and the multiplier.
+    /// Zeros that sums have behind them, and what they are multiplied with: the multipliers, with as many zeros as make nine
+    /// together.
     pub fn factors(&self) -> (u32, [u32; BLOCK]) {
         let [first, second, third, fourth] = self.multiplier;
         let large = first & 1;

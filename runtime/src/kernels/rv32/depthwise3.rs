@@ -34,8 +34,8 @@ macro_rules! begin {
     };
 }
 
-/// Begins a channel: its weights to s0 to s8, initial sum to s11, multiplier with 9 zeros behind it to a5, sum of the first window's
-/// first column to s9, the last output to t3. Where the multiplier has no room for the zeros, sums have 8 of them.
+/// Begins a channel: its weights to s0 to s8, initial sum to s11, multiplier with 9 zeros behind it to a5, sum of the first
+/// window's first column to s9, the last output to t3. Where the multiplier has no room for the zeros, sums have 8 of them.
 macro_rules! channel {
     () => {
         "20:

@@ -7,7 +7,7 @@ use crate::kernels::assembly::blocks::Product;
 /// sum's unit, t6: words of the block, a1: the product.
 macro_rules! begin {
     () => {
-        "addi sp, sp, -80
+        "addi sp, sp, -64
          sw ra, 0(sp)
          sw s0, 4(sp)
          sw s1, 8(sp)
@@ -51,13 +51,13 @@ macro_rules! end {
          lw s9, 40(sp)
          lw s10, 44(sp)
          lw s11, 48(sp)
-         addi sp, sp, 80
+         addi sp, sp, 64
          ret\n"
     };
 }
 
-/// Begins a block: initial sums of the first pixel to s0, s3, s6, s9; ra: pixels, t6: weights, a2 and a3 for the chunks. On the stack, at 56: the next
-/// flags, at 60: the end of the weights.
+/// Begins a block: initial sums of the first pixel to s0, s3, s6, s9; ra: pixels, t6: weights; a2 and a3 as [`chunks!`] takes them.
+/// On the stack, at 56: the next flags, at 60: the end of the weights.
 macro_rules! block {
     () => {
         "lw s0, 0(t6)

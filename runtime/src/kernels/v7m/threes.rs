@@ -79,8 +79,8 @@ macro_rules! requantize {
     };
 }
 
-/// A kernel for five columns, each as [`column!`] takes it. r7: output, r8, r9, r10: rows, r11: elements of a pixel, r12: three times as
-/// many, lr: words of the channel; on the stack, 0: zero point, 4: where the words end.
+/// A kernel for five columns, each as [`column!`] takes it. r7: output, r8, r9, r10: rows, r11: elements of a pixel, r12: three
+/// times as many, lr: words of the channel; on the stack, 0: zero point, 4: where the words end.
 macro_rules! threes {
     ($(#[$doc:meta])* $name:ident: $columns:tt) => {
         $(#[$doc])*
