@@ -76,6 +76,8 @@ pub(crate) use mve::{Multiplication, TapColumns, WindowRows, accumulate, add, ad
 pub(crate) use portable::Addition;
 #[cfg(not(any(residua_mve, residua_quads, residua_rv32, target_arch = "x86_64")))]
 pub(crate) use portable::accumulate;
+#[cfg(not(any(residua_mve, residua_rv32)))]
+pub(crate) use portable::copy;
 #[cfg(not(any(residua_dsp, residua_mve, target_arch = "x86_64")))]
 pub(crate) use portable::depthwise;
 #[cfg(residua_rv32)]
@@ -83,7 +85,7 @@ pub(crate) use portable::halves::accumulate;
 #[cfg(residua_quads)]
 pub(crate) use portable::quads::accumulate;
 #[cfg(not(residua_mve))]
-pub(crate) use portable::{add, add_up, clamp, copy};
+pub(crate) use portable::{add, add_up, clamp};
 #[cfg(not(any(residua_thumb, residua_rv32, target_arch = "x86_64")))]
 pub(crate) use portable::{depthwise3, multiply, multiply_one};
 #[cfg(not(any(residua_thumb, residua_rv32)))]
@@ -91,7 +93,7 @@ pub(crate) use portable::{expand, gather};
 #[cfg(not(residua_dsp))]
 pub(crate) use portable::{multiply_tiles, transform};
 #[cfg(residua_rv32)]
-pub(crate) use rv32::{expand, gather};
+pub(crate) use rv32::{copy, expand, gather};
 #[cfg(all(residua_thumb, not(residua_mve)))]
 pub(crate) use thumb::expand;
 #[cfg(residua_thumb)]

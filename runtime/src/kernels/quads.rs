@@ -17,6 +17,8 @@ pub struct QuadMatrix<'p> {
 impl<'p> QuadMatrix<'p> {
     /// Inputs of a row of a dense layer are filled up to a multiple of this.
     pub const GRAIN: usize = 4;
+    /// Bytes of the weights of four inputs in a block.
+    pub const STEP_BYTES: usize = 16;
 
     /// Number of words for `fan_in` inputs and `channels` outputs; `None` if that overflows.
     pub fn len(fan_in: usize, channels: usize) -> Option<usize> {

@@ -54,7 +54,7 @@ pub struct Arguments {
     /// Size of a fast region at the arena's start: the buffers with most traffic lie there, and none lies across its end
     #[arg(long, value_name = "BYTES")]
     fast_ram: Option<NonZeroUsize>,
-    /// Largest plan (`plan_bytes`); the firmware's code comes on top
+    /// Largest plan (`plan_bytes`); the firmware's code comes on top, and on riscv32imc up to as much again (`residua pack`)
     #[arg(long, value_name = "BYTES")]
     flash: Option<usize>,
     /// What the schedule makes small within these bounds

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 /// Packs a plan's weights as the kernels of a core read them, for firmware of one's own
 ///
 /// `run`, `self-test` and `listen` do so themselves. Where a core takes the plan that `compile` wrote, that is what comes out.
+/// For riscv32imc it is up to twice as large: weights of matrix products take two bytes each.
 ///
 /// Example: residua pack kws.plan --target cortex-m55 -o kws_m55.plan
 #[derive(Args, Debug)]

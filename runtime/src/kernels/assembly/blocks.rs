@@ -2,11 +2,12 @@
 //! works on is checked here.
 
 use super::isa::kernel;
-#[cfg(residua_rv32)]
-use crate::kernels::portable::halves::multiply_from;
-#[cfg(residua_thumb)]
-use crate::kernels::portable::quads::multiply_from;
 use crate::kernels::{Matrix, Output};
+
+/// Output channels of a block.
+const CHANNELS: usize = 4;
+/// Most pixels of a block.
+const PIXELS: usize = 3;
 
 /// What the assembly reads; offsets in bytes from its start stand in the code.
 #[repr(C)]
@@ -27,8 +28,8 @@ pub(in crate::kernels) struct Product {
     before: usize,
     /// 28: bytes of a block's weights.
     weights: usize,
-    /// 32: 1 if chunks may be of 8 taps, else 0.
-    long: u32,
+    /// 32: 1 if steps are odd, else 0.
+    odd: usize,
 }
 
 /// Multiplies `count` (2 or 3) pixels, the fours of which stand in turn, with all channels.
@@ -43,29 +44,51 @@ pub(crate) fn multiply_one(matrix: &Matrix<'_>, pixel: &[i8], out: &mut Output<'
 
 #[inline(never)]
 fn compute(count: usize, matrix: &Matrix<'_>, pixels: &[i8], out: &mut Output<'_>) {
-    let Some(kernel) = kernel(count) else { return multiply_from(0, count, matrix, pixels, out) };
-    let whole = matrix.channels() & !3;
-    let weights = matrix.steps().wrapping_mul(16);
-    let enough = pixels.len() >= matrix.steps().wrapping_mul(4).wrapping_mul(count)
-        && out.elements.len() >= count.wrapping_sub(1).wrapping_mul(out.stride).wrapping_add(whole);
-    if enough && whole > 0 {
-        let start = out.elements.as_mut_ptr();
-        let mut product = Product {
-            words: matrix.words().as_ptr(),
-            pixels: pixels.as_ptr(),
-            out: start,
-            end: start.wrapping_add(whole),
-            stride: out.stride,
-            rounding: out.zero_point.wrapping_mul(2).wrapping_add(1),
-            before: matrix.before().wrapping_mul(4),
-            weights,
-            long: u32::from(matrix.steps() & 1 == 0),
-        };
-        // SAFETY: the matrix has `whole / 4` blocks of its number of steps, at least 1; `enough` says that the pixels have as
-        // many steps and that `whole` elements of each of the `count` outputs are inside.
+    let Some(kernel) = kernel(count) else { return };
+    let whole = matrix.channels() & !(CHANNELS - 1);
+    let last = count.wrapping_sub(1).wrapping_mul(out.stride);
+    let enough = pixels.len() >= matrix.steps().wrapping_mul(4).wrapping_mul(count);
+    if !enough || out.elements.len() < last.wrapping_add(whole) {
+        return;
+    }
+    let start = out.elements.as_mut_ptr();
+    let mut product = Product {
+        words: matrix.words().as_ptr(),
+        pixels: pixels.as_ptr(),
+        out: start,
+        end: start.wrapping_add(whole),
+        stride: out.stride,
+        rounding: out.zero_point.wrapping_mul(2).wrapping_add(1),
+        before: matrix.before().wrapping_mul(4),
+        weights: matrix.steps().wrapping_mul(Matrix::STEP_BYTES),
+        odd: matrix.steps() & 1,
+    };
+    if whole > 0 {
+        // SAFETY: the matrix has `whole / 4` blocks of its number of steps, at least 1; the pixels, checked above, have as many
+        // steps, and `whole` elements of each of the `count` outputs are inside.
         unsafe { kernel(&mut product) }
     }
     if matrix.channels() > whole {
-        multiply_from(whole, count, matrix, pixels, out);
+        compute_rest(count, matrix, &mut product, out);
+    }
+}
+
+/// Channels that fill no block, to a block of its own; the product is that of [`compute`], behind the whole blocks.
+#[inline(never)]
+fn compute_rest(count: usize, matrix: &Matrix<'_>, product: &mut Product, out: &mut Output<'_>) {
+    let block = (product.before.wrapping_add(product.weights) >> 2).wrapping_add(CHANNELS);
+    let words = matrix.words().get(matrix.words().len().wrapping_sub(block)..);
+    let (Some(words), Some(kernel)) = (words, kernel(count)) else { return };
+    let mut elements = [[0i8; CHANNELS]; PIXELS];
+    product.words = words.as_ptr();
+    product.out = elements.as_mut_ptr().cast();
+    product.end = product.out.wrapping_add(CHANNELS);
+    product.stride = CHANNELS;
+    // SAFETY: as in [`compute`], for the last block; `elements` has room for the outputs of `count` pixels.
+    unsafe { kernel(product) }
+    for (pixel, from) in elements.iter().enumerate().take(count) {
+        let start = out.stride.wrapping_mul(pixel).wrapping_add(matrix.channels() & !(CHANNELS - 1));
+        let to = out.elements.get_mut(start..).unwrap_or_default();
+        to.iter_mut().zip(from).take(matrix.channels() & (CHANNELS - 1)).for_each(|(to, from)| *to = *from);
     }
 }

@@ -3,12 +3,19 @@
 //! The sums of the windows that a column lies under are kept in registers, so that each input is read once.
 
 use super::isa::depthwise3::{dense, strided};
+#[cfg(residua_quads)]
+use super::isa::threes::threes;
 use crate::kernels::nines::{PackedNines, ThreeRows};
 
 /// All weights of a word.
 const ALL: u32 = 0xff00_ff00;
 
+/// Output columns that [`in_threes`] takes at once.
+#[cfg(residua_quads)]
+const THREE: usize = 3;
+
 /// What the assembly reads; offsets in bytes from its start stand in the code.
+#[derive(Clone, Copy)]
 #[repr(C)]
 pub(in crate::kernels) struct Task {
     /// 0: words of the next channel; moves.
@@ -35,10 +42,14 @@ pub(in crate::kernels) struct Task {
     zero_point: i32,
     /// 52: elements of a pixel.
     pitch: usize,
-    /// 56: pixels of the output.
-    columns: usize,
+    /// 56: elements from the first output of a channel to its last.
+    span: usize,
     /// 60: whether no row is in the padding.
     complete: usize,
+    /// 64: where the words of the channels end.
+    end: *const u32,
+    /// 68: elements from the first one of the next channel that is read to the last column of this one.
+    back: usize,
 }
 
 /// Computes an output row of `packed.channels()` channels, from at least one row; leaves out rows longer than
@@ -60,8 +71,9 @@ pub(crate) fn depthwise3(packed: &PackedNines<'_>, window: &ThreeRows<'_>, zero_
     let per_round = if stride == 1 { 3 } else { 1 };
     let rounds = rest.div_ceil(per_round);
     let entry = if rest == 0 { 3 } else { rest.checked_rem(per_round).unwrap_or(0) };
+    let words = packed.words();
     let mut task = Task {
-        weights: packed.words().as_ptr().cast(),
+        weights: words.as_ptr().cast(),
         rows: window.rows.map(|row| row.unwrap_or(some).as_ptr()),
         out: out.as_mut_ptr(),
         channels,
@@ -73,10 +85,38 @@ pub(crate) fn depthwise3(packed: &PackedNines<'_>, window: &ThreeRows<'_>, zero_
         right: window.right.into(),
         zero_point,
         pitch: channels,
-        columns,
+        span: rest.wrapping_mul(channels),
         complete: (first && second && third).into(),
+        end: words.as_ptr_range().end.cast(),
+        back: rest
+            .wrapping_mul(stride)
+            .wrapping_add(2)
+            .wrapping_sub(window.left.into())
+            .wrapping_mul(channels)
+            .wrapping_sub(1),
     };
+    #[cfg(residua_quads)]
+    if stride == 1 && columns >= THREE && task.complete != 0 {
+        return in_threes(&task, columns);
+    }
     // SAFETY: there are words for each channel; `read` elements of each row are inside (a row in the padding is read as
     // another one and multiplied by zero), and `columns` pixels of the output, at least one.
     unsafe { if stride == 1 { dense(&mut task) } else { strided(&mut task) } }
+}
+
+/// Computes a row of `columns` pixels, at least [`THREE`], of stride 1, from three rows. The last pixels may be computed twice.
+#[cfg(residua_quads)]
+fn in_threes(task: &Task, columns: usize) {
+    let last = columns.wrapping_sub(THREE);
+    for x in (0..columns).step_by(THREE).map(|x| x.min(last)) {
+        let from = x.saturating_sub(task.left).wrapping_mul(task.pitch);
+        let mut task = Task {
+            rows: task.rows.map(|row| row.wrapping_add(from)),
+            out: task.out.wrapping_add(x.wrapping_mul(task.pitch)),
+            ..*task
+        };
+        let kernel = threes(task.left > 0 && x == 0, task.right > 0 && x == last);
+        // SAFETY: as in [`depthwise3`], for three of the pixels and the five columns under them, but for those in the padding.
+        unsafe { kernel(&mut task) }
+    }
 }

@@ -3,32 +3,33 @@
 use crate::kernels::Output;
 use crate::kernels::halves::{HalvesMatrix, weights};
 
-/// Multiplies `count` pixels, the fours of which stand in turn, with the channels from `first` (a multiple of four) on.
+/// Multiplies `count` pixels, the fours of which stand in turn, with all channels.
 #[inline(never)]
-pub fn multiply_from(first: usize, count: usize, matrix: &HalvesMatrix<'_>, pixels: &[i8], out: &mut Output<'_>) {
+pub fn multiply(count: usize, matrix: &HalvesMatrix<'_>, pixels: &[i8], out: &mut Output<'_>) {
     let step = count.wrapping_mul(4);
     if pixels.len() < matrix.steps().wrapping_mul(step) {
         return;
     }
-    for (block, run) in matrix.blocks().enumerate().skip(first >> 2) {
+    for (block, run) in matrix.blocks().enumerate() {
         let channels = block.wrapping_mul(4)..matrix.channels();
+        let (zeros, factors) = run.factors();
         for pixel in 0..count {
             let start = out.stride.wrapping_mul(pixel);
             let at = |k: usize| (k >> 2).wrapping_mul(step).wrapping_add(pixel.wrapping_mul(4)).wrapping_add(k & 3);
             let sums = run.sums(|k| pixels.get(at(k)).copied().unwrap_or(0));
-            for ((sum, doubled), channel) in sums.into_iter().zip(run.doubled_multipliers()).zip(channels.clone()) {
+            for ((sum, factor), channel) in sums.into_iter().zip(factors).zip(channels.clone()) {
                 if let Some(element) = out.elements.get_mut(start.wrapping_add(channel)) {
-                    *element = requantize(sum, doubled, out.zero_point);
+                    *element = requantize(sum << (zeros & 31), factor, out.zero_point);
                 }
             }
         }
     }
 }
 
-/// [`high_word`](crate::requantize::high_word) of a sum without fraction bits: one bit more of the product is what rounds it.
+/// [`high_word`](crate::requantize::high_word) of a sum and a factor that have its fraction bits and one more, which rounds it.
 #[inline(always)]
-fn requantize(sum: i32, doubled: u32, zero_point: i32) -> i8 {
-    let product = i64::from(sum << 8).wrapping_mul(doubled.into());
+fn requantize(sum: i32, factor: u32, zero_point: i32) -> i8 {
+    let product = i64::from(sum).wrapping_mul(factor.into());
     let rounding = zero_point.wrapping_mul(2).wrapping_add(1);
     (((product >> 32) as i32).wrapping_add(rounding) >> 1).clamp(-128, 127) as i8
 }
@@ -37,10 +38,10 @@ fn requantize(sum: i32, doubled: u32, zero_point: i32) -> i8 {
 pub fn accumulate(matrix: &HalvesMatrix<'_>, index: usize, row: &[i8], sums: &mut [i32]) {
     let first = index.wrapping_mul(row.len().next_multiple_of(HalvesMatrix::GRAIN));
     for (run, sums) in matrix.blocks().zip(sums.chunks_mut(4)) {
-        let words = run.weights().get(first..).unwrap_or(&[]);
+        let taps = run.weights().get(first..).unwrap_or(&[]);
         let mut of_row = [0i32; 4];
-        for (&word, &activation) in words.iter().zip(row) {
-            for (sum, weight) in of_row.iter_mut().zip(weights(word)) {
+        for (&tap, &activation) in taps.iter().zip(row) {
+            for (sum, weight) in of_row.iter_mut().zip(weights(tap)) {
                 *sum = sum.wrapping_add(i32::from(weight).wrapping_mul(activation.into()));
             }
         }
@@ -114,7 +115,7 @@ mod tests {
             let stride = channels + 3;
             let mut found = vec![7; stride * count];
             let mut out = Output { elements: &mut found, stride, zero_point };
-            multiply_from(0, count, &matrix, bytemuck::must_cast_slice(&in_turn), &mut out);
+            multiply(count, &matrix, bytemuck::must_cast_slice(&in_turn), &mut out);
             let mut sums = vec![3; channels];
             accumulate(&matrix, 0, &pixels[0][..fan_in], &mut sums);
             for (p, pixel) in pixels.iter().enumerate() {
@@ -135,7 +136,7 @@ mod tests {
             let matrix = HalvesMatrix::new(&words, fan_in, channels).unwrap();
             let mut found = vec![7; channels * count];
             let pixels = vec![-1; matrix.steps() * 4 * count];
-            multiply_from(0, count, &matrix, &pixels, &mut Output { elements: &mut found, stride: channels, zero_point: 0 });
+            multiply(count, &matrix, &pixels, &mut Output { elements: &mut found, stride: channels, zero_point: 0 });
         }
     }
 

@@ -4,11 +4,11 @@ use crate::kernels::Output;
 use crate::kernels::quads::{QuadMatrix, weights};
 use crate::requantize::high_word;
 
-/// Multiplies `count` pixels, the fours of which stand in turn, with the channels from `first` (a multiple of four) on.
+/// Multiplies `count` pixels, the fours of which stand in turn, with all channels.
 #[inline(never)]
-pub fn multiply_from(first: usize, count: usize, matrix: &QuadMatrix<'_>, pixels: &[i8], out: &mut Output<'_>) {
+pub fn multiply(count: usize, matrix: &QuadMatrix<'_>, pixels: &[i8], out: &mut Output<'_>) {
     let (fours, _) = pixels.as_chunks::<4>();
-    for (block, run) in matrix.blocks().enumerate().skip(first >> 2) {
+    for (block, run) in matrix.blocks().enumerate() {
         let channels = block.wrapping_mul(4)..matrix.channels();
         for pixel in 0..count {
             let activations = fours.iter().skip(pixel).step_by(count.max(1)).flatten();
@@ -73,7 +73,7 @@ mod tests {
             let in_turn = in_turn.collect::<Vec<_>>().concat();
             let stride = channels + 3;
             let mut found = vec![7; stride * count];
-            multiply_from(0, count, &matrix, &in_turn, &mut Output { elements: &mut found, stride, zero_point });
+            multiply(count, &matrix, &in_turn, &mut Output { elements: &mut found, stride, zero_point });
             let mut sums = vec![3; channels];
             accumulate(&matrix, 0, &pixels[0][..fan_in], &mut sums);
             for c in 0..channels {

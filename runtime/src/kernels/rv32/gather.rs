@@ -13,6 +13,14 @@ pub(crate) fn gather(runs: &Runs<'_>, stride: usize, out: &mut [i8]) {
     unsafe { copy_runs(runs.elements.as_ptr(), runs.pitch, runs.count, runs.len, out.as_mut_ptr(), stride) }
 }
 
+/// Copies a row to one of the same length.
+#[inline]
+pub(crate) fn copy(from: &[i8], to: &mut [i8]) {
+    if from.len() == to.len() {
+        gather(&Runs { elements: from, len: from.len(), pitch: 0, count: 1 }, 0, to);
+    }
+}
+
 /// Copies `len` bytes of each of `count` runs, from `pitch` to `stride` bytes apart; `len` and `count` at least 1.
 #[unsafe(naked)]
 unsafe extern "C" fn copy_runs(source: *const i8, pitch: usize, count: usize, len: usize, out: *mut i8, stride: usize) {
@@ -26,6 +34,21 @@ unsafe extern "C" fn copy_runs(source: *const i8, pitch: usize, count: usize, le
         "bltu t3, a0, 7f",
         "andi t4, t4, 3",
         "bnez t4, 5f",
+        "addi t5, t2, -16",
+        "bltu t5, t0, 3f",
+        "4:",
+        "lw t4, 0(t0)",
+        "lw t6, 4(t0)",
+        "lw a6, 8(t0)",
+        "lw a7, 12(t0)",
+        "addi t0, t0, 16",
+        "sw t4, 0(t1)",
+        "sw t6, 4(t1)",
+        "sw a6, 8(t1)",
+        "sw a7, 12(t1)",
+        "addi t1, t1, 16",
+        "bgeu t5, t0, 4b",
+        "bltu t3, t0, 6f",
         "3:",
         "lw t4, 0(t0)",
         "addi t0, t0, 4",

@@ -16,7 +16,7 @@ mod gather;
 mod multiply;
 
 pub(crate) use expand::expand;
-pub(crate) use gather::gather;
+pub(crate) use gather::{copy, gather};
 
 use super::assembly::blocks::Product;
 

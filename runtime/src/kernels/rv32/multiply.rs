@@ -3,7 +3,8 @@
 
 use crate::kernels::assembly::blocks::Product;
 
-/// Saves registers, the product at 52 on the stack; a4: mask, a5: bias of the weights, a6: half an upper sum's unit.
+/// Saves registers, the product at 52 on the stack, and begins the first block: a5: the second flag of a word, a6: half an upper
+/// sum's unit, t6: words of the block, a1: the product.
 macro_rules! begin {
     () => {
         "addi sp, sp, -64
@@ -21,16 +22,23 @@ macro_rules! begin {
          sw s10, 44(sp)
          sw s11, 48(sp)
          sw a0, 52(sp)
-         li a4, 0x00ff00ff
-         li a5, 0x00800080
-         li a6, 0x8000\n"
+         mv a1, a0
+         lw t6, 0(a0)
+         li a5, 0x40000000
+         li a6, 0x8000
+         2:\n"
     };
 }
 
-/// Ends the function.
+/// Ends a block, and with the last one the function.
 macro_rules! end {
     () => {
-        "lw ra, 0(sp)
+        "addi t0, t0, 4
+         addi t6, t6, 16
+         lw a3, 12(a1)
+         sw t0, 8(a1)
+         bne t0, a3, 2b
+         lw ra, 0(sp)
          lw s0, 4(sp)
          lw s1, 8(sp)
          lw s2, 12(sp)
@@ -48,67 +56,85 @@ macro_rules! end {
     };
 }
 
-/// Begins a block: initial sums of the first pixel to s0, s3, s6, s9; ra: pixels, t6: weights, a0: flags, a1: the product. On the stack, at 60:
-/// the next flags, at 64: the end of the weights.
+/// Begins a block: initial sums of the first pixel to s0, s3, s6, s9; ra: pixels, t6: weights; a2 and a3 as [`chunks!`] takes them.
+/// On the stack, at 56: the next flags, at 60: the end of the weights.
 macro_rules! block {
     () => {
-        "lw a1, 52(sp)
-         lw t6, 0(a1)
-         lw ra, 4(a1)
-         lw s0, 0(t6)
+        "lw s0, 0(t6)
          lw s3, 4(t6)
          lw s6, 8(t6)
          lw s9, 12(t6)
-         lw a0, 16(t6)
-         addi a2, t6, 20
+         addi a2, t6, 16
          lw a3, 24(a1)
-         sw a2, 60(sp)
+         lw ra, 4(a1)
+         sw a2, 56(sp)
          add t6, t6, a3
          lw a3, 28(a1)
+         lw a2, 32(a1)
          add a3, a3, t6
-         sw a3, 64(sp)\n"
+         sw a3, 60(sp)\n"
     };
 }
 
-/// The weights of a tap: those of channels 0 and 2 to a2, of 1 and 3 to a3.
-macro_rules! weights {
-    ($at:literal) => {
+/// Products of the activation of input `$k` of two steps, `$size` bytes each, of a pixel: the first of a chunk, or the next. Its
+/// weights are in a2 and a3.
+macro_rules! products {
+    (first, $k:literal, $pixel:literal, $size:literal, $lower:literal, $upper:literal) => {
+        concat!(activation!($k, $pixel, $size), "mul ", $lower, ", a1, a2\n mul ", $upper, ", a1, a3\n")
+    };
+    (next, $k:literal, $pixel:literal, $size:literal, $lower:literal, $upper:literal) => {
         concat!(
-            "lw a3, ",
-            $at,
-            "(t6)
-             and a2, a3, a4
-             srli a3, a3, 8
-             and a3, a3, a4
-             sub a2, a2, a5
-             sub a3, a3, a5\n"
-        )
-    };
-}
-
-/// The first products of a chunk with an activation.
-macro_rules! first {
-    ($activation:literal, $even:literal, $odd:literal) => {
-        concat!("lb a1, ", $activation, "(ra)\n mul ", $even, ", a1, a2\n mul ", $odd, ", a1, a3\n")
-    };
-}
-
-/// Further products.
-macro_rules! next {
-    ($activation:literal, $even:literal, $odd:literal) => {
-        concat!(
-            "lb a1, ",
-            $activation,
-            "(ra)\n mul a7, a1, a2\n add ",
-            $even,
+            activation!($k, $pixel, $size),
+            "mul a7, a1, a2\n add ",
+            $lower,
             ", ",
-            $even,
+            $lower,
             ", a7\n mul a7, a1, a3\n add ",
-            $odd,
+            $upper,
             ", ",
-            $odd,
+            $upper,
             ", a7\n"
         )
+    };
+}
+
+/// Reads an activation to a1.
+macro_rules! activation {
+    ($k:literal, $pixel:literal, $size:literal) => {
+        concat!("lb a1, 4*", $pixel, "+", $size, "*(", $k, ">>2)+(", $k, "&3)(ra)\n")
+    };
+}
+
+/// Reads the weights of input `$k` to a2 and a3.
+macro_rules! weights {
+    ($k:literal) => {
+        concat!("lw a2, 8*", $k, "(t6)\n lw a3, 8*", $k, "+4(t6)\n")
+    };
+}
+
+/// Products of input `$k` of two steps of three pixels.
+macro_rules! tap3 {
+    ($kind:ident, $k:literal) => {
+        concat!(
+            weights!($k),
+            products!($kind, $k, "0", "12", "t0", "t3"),
+            products!($kind, $k, "1", "12", "t1", "t4"),
+            products!($kind, $k, "2", "12", "t2", "t5")
+        )
+    };
+}
+
+/// Products of input `$k` of two steps of two pixels.
+macro_rules! tap2 {
+    ($kind:ident, $k:literal) => {
+        concat!(weights!($k), products!($kind, $k, "0", "8", "t0", "t3"), products!($kind, $k, "1", "8", "t1", "t4"))
+    };
+}
+
+/// Products of input `$k` of two steps of a pixel.
+macro_rules! tap1 {
+    ($kind:ident, $k:literal) => {
+        concat!(weights!($k), products!($kind, $k, "0", "4", "t0", "t3"))
     };
 }
 
@@ -141,115 +167,142 @@ macro_rules! extract {
     };
 }
 
-/// All chunks of a block; `$tap!(k, first | next)` are products of tap `k` of two steps, `$end!()` ends a chunk, `$step` and
-/// `$two_steps` are bytes of activations. A flag in the sign of a0 splits a chunk. On the stack, at 56: the end of chunks with
-/// flags in a0. The loop over chunks of four taps has two of them, and is entered at the second where they are odd.
-macro_rules! chunks {
-    ($tap:ident, $end:ident, $step:literal, $two_steps:literal) => {
+/// Ends a chunk of three pixels.
+macro_rules! end3 {
+    () => {
         concat!(
-            "lw a3, 32(a1)
-             and a3, a3, a0
-             bnez a3, 9f\n",
-            flags!("480"),
-            "sub a3, a2, t6
-             andi a3, a3, 16
-             beqz a3, 3f
-             addi t6, t6, -16
+            extract!("t0", "s0", "s3"),
+            extract!("t3", "s6", "s9"),
+            extract!("t1", "s1", "s4"),
+            extract!("t4", "s7", "s10"),
+            extract!("t2", "s2", "s5"),
+            extract!("t5", "s8", "s11")
+        )
+    };
+}
+
+/// Ends a chunk of two pixels.
+macro_rules! end2 {
+    () => {
+        concat!(
+            extract!("t0", "s0", "s3"),
+            extract!("t3", "s6", "s9"),
+            extract!("t1", "s1", "s4"),
+            extract!("t4", "s7", "s10")
+        )
+    };
+}
+
+/// Ends a chunk of a pixel.
+macro_rules! end1 {
+    () => {
+        concat!(extract!("t0", "s0", "s3"), extract!("t3", "s6", "s9"))
+    };
+}
+
+/// All chunks of a block; a2: whether steps are odd, a3: the end of its weights. `$tap!(first | next, k)` are products of input `k`
+/// of two steps, `$end!()` ends a chunk, `$size` is the bytes of a step of activations.
+///
+/// A round of the loop is two steps, and begins with the second where they are odd. a0 holds flags from the sign down, a4 is where
+/// those of a word end. A flag leads out of the loop (30 to 34), where its chunk ends, and back behind the pair of inputs that is
+/// the first of the next chunk.
+macro_rules! chunks {
+    ($tap:ident, $end:ident, $size:literal) => {
+        concat!(
+            "beqz a2, 5f
+             addi t6, t6, -32
              addi ra, ra, -",
-            $step,
+            $size,
+            "\n",
+            flags!(),
+            "slli a0, a0, 2
+             j 22f
+             5:\n",
+            flags!(),
+            "j 20f
+             10:\n",
+            $tap!(next, 0),
+            $tap!(next, 1),
+            "bltz a0, 31f
+             11:\n",
+            $tap!(next, 2),
+            $tap!(next, 3),
+            "bgeu a0, a5, 32f
+             slli a0, a0, 2
+             12:\n",
+            $tap!(next, 4),
+            $tap!(next, 5),
+            "bltz a0, 33f
+             13:\n",
+            $tap!(next, 6),
+            $tap!(next, 7),
+            "addi t6, t6, 64
+             addi ra, ra, 2*",
+            $size,
             "
-             j 4f
-             3:\n",
-            $tap!(0, first),
-            $tap!(1, next),
-            "bltz a0, 61f\n",
-            $tap!(2, next),
-            $tap!(3, next),
-            "51:\n",
+             bgeu a0, a5, 34f
+             slli a0, a0, 2
+             bne t6, a4, 10b
+             j 35f
+             31:\n",
+            $end!(),
+            "slli a0, a0, 1\n",
+            $tap!(first, 2),
+            $tap!(next, 3),
+            "bltz a0, 36f
+             slli a0, a0, 1
+             j 12b
+             32:
+             slli a0, a0, 1
+             36:\n",
             $end!(),
             "slli a0, a0, 1
-             4:\n",
-            $tap!(4, first),
-            $tap!(5, next),
-            "bltz a0, 62f\n",
-            $tap!(6, next),
-            $tap!(7, next),
-            "52:\n",
+             22:\n",
+            $tap!(first, 4),
+            $tap!(next, 5),
+            "bgez a0, 13b
+             33:\n",
             $end!(),
-            again!($two_steps),
-            "61:\n",
-            $end!(),
-            $tap!(2, first),
-            $tap!(3, next),
-            "j 51b
-             62:\n",
-            $end!(),
-            $tap!(6, first),
-            $tap!(7, next),
-            "j 52b
-             9:\n",
-            flags!("960"),
-            "3:\n",
-            $tap!(0, first),
-            $tap!(1, next),
-            $tap!(2, next),
-            $tap!(3, next),
-            "bltz a0, 61f\n",
-            $tap!(4, next),
-            $tap!(5, next),
-            $tap!(6, next),
-            $tap!(7, next),
-            "51:\n",
-            $end!(),
-            again!($two_steps),
-            "61:\n",
-            $end!(),
-            $tap!(4, first),
-            $tap!(5, next),
-            $tap!(6, next),
-            $tap!(7, next),
-            "j 51b
-             8:\n"
-        )
-    };
-}
-
-/// Where the chunks end whose flags are in a0, `$bytes` of weights, unless the block ends before: at 56 on the stack, and a2.
-macro_rules! flags {
-    ($bytes:literal) => {
-        concat!(
-            "7:
-             lw a3, 64(sp)
-             addi a2, t6, ",
-            $bytes,
+            "slli a0, a0, 1\n",
+            $tap!(first, 6),
+            $tap!(next, 7),
+            "addi t6, t6, 64
+             addi ra, ra, 2*",
+            $size,
             "
-             bleu a2, a3, 6f
-             mv a2, a3
-             6:
-             sw a2, 56(sp)\n"
-        )
-    };
-}
-
-/// Goes to the next two steps, or to the end of the block.
-macro_rules! again {
-    ($activations:literal) => {
-        concat!(
-            "addi t6, t6, 32
-             addi ra, ra, ",
-            $activations,
-            "
-             lw a3, 56(sp)
+             bltz a0, 35f
              slli a0, a0, 1
-             bne t6, a3, 3b
-             lw a3, 64(sp)
-             beq t6, a3, 8f
-             lw a2, 60(sp)
-             lw a0, 0(a2)
-             addi a2, a2, 4
-             sw a2, 60(sp)
-             j 7b\n"
+             bne t6, a4, 10b
+             j 35f
+             34:
+             slli a0, a0, 1
+             35:\n",
+            $end!(),
+            "slli a0, a0, 1
+             beq t6, a4, 37f
+             20:\n",
+            $tap!(first, 0),
+            $tap!(next, 1),
+            "bgez a0, 11b
+             j 31b
+             37:
+             lw a3, 60(sp)
+             bne t6, a3, 5b\n"
         )
+    };
+}
+
+/// Reads flags to a0; a4: where they end, the weights' end in a3 at the latest.
+macro_rules! flags {
+    () => {
+        "lw a2, 56(sp)
+         addi a4, t6, 512
+         lw a0, 0(a2)
+         addi a2, a2, 4
+         sw a2, 56(sp)
+         bleu a4, a3, 6f
+         mv a4, a3
+         6:\n"
     };
 }
 
@@ -260,7 +313,7 @@ macro_rules! lower {
     };
 }
 
-/// Before outputs: t0: first pixel, a2: elements to the next, a7: rounding with zero point, t4 and t5: bounds.
+/// Before outputs: a1: the product, t0: first pixel, a2: elements to the next, a7: rounding with zero point, t4 and t5: bounds.
 macro_rules! outputs {
     () => {
         "lw a1, 52(sp)
@@ -272,14 +325,30 @@ macro_rules! outputs {
     };
 }
 
-/// A sum to its output; ra: twice the multiplier.
+/// Reads the first channel's factor to ra. Where multipliers are large, it is one too many, and sums get zeros behind them (40).
+macro_rules! first_factor {
+    () => {
+        "lw ra, 0(t6)
+         andi a3, ra, 1
+         bnez a3, 40f
+         41:\n"
+    };
+}
+
+/// What [`first_factor!`] does where multipliers are large.
+macro_rules! large {
+    ($($sum:literal),*) => {
+        concat!("40:\n addi ra, ra, -1\n", $("slli ", $sum, ", ", $sum, ", 8\n",)* "j 41b\n")
+    };
+}
+
+/// A sum to its output; ra: the channel's factor.
 macro_rules! requantize {
     ($sum:literal, $out:literal) => {
         concat!(
-            "slli a3, ",
+            "mulhsu a3, ",
             $sum,
-            ", 8
-             mulhsu a3, a3, ra
+            ", ra
              add a3, a3, a7
              srai a3, a3, 1
              ble a3, t4, 3f
@@ -295,140 +364,10 @@ macro_rules! requantize {
     };
 }
 
-/// Ends a block, and with the last one the function.
-macro_rules! done {
-    () => {
-        "addi t0, t0, 4
-         addi t6, t6, 16
-         lw a3, 12(a1)
-         sw t6, 0(a1)
-         sw t0, 8(a1)
-         bne t0, a3, 2b\n"
-    };
-}
-
-/// A tap of three pixels.
-macro_rules! tap3 {
-    (0, $kind:ident) => {
-        concat!(weights!("0"), $kind!("0", "t0", "t3"), $kind!("4", "t1", "t4"), $kind!("8", "t2", "t5"))
-    };
-    (1, $kind:ident) => {
-        concat!(weights!("4"), $kind!("1", "t0", "t3"), $kind!("5", "t1", "t4"), $kind!("9", "t2", "t5"))
-    };
-    (2, $kind:ident) => {
-        concat!(weights!("8"), $kind!("2", "t0", "t3"), $kind!("6", "t1", "t4"), $kind!("10", "t2", "t5"))
-    };
-    (3, $kind:ident) => {
-        concat!(weights!("12"), $kind!("3", "t0", "t3"), $kind!("7", "t1", "t4"), $kind!("11", "t2", "t5"))
-    };
-    (4, $kind:ident) => {
-        concat!(weights!("16"), $kind!("12", "t0", "t3"), $kind!("16", "t1", "t4"), $kind!("20", "t2", "t5"))
-    };
-    (5, $kind:ident) => {
-        concat!(weights!("20"), $kind!("13", "t0", "t3"), $kind!("17", "t1", "t4"), $kind!("21", "t2", "t5"))
-    };
-    (6, $kind:ident) => {
-        concat!(weights!("24"), $kind!("14", "t0", "t3"), $kind!("18", "t1", "t4"), $kind!("22", "t2", "t5"))
-    };
-    (7, $kind:ident) => {
-        concat!(weights!("28"), $kind!("15", "t0", "t3"), $kind!("19", "t1", "t4"), $kind!("23", "t2", "t5"))
-    };
-}
-
-/// Ends a chunk of three pixels.
-macro_rules! end3 {
-    () => {
-        concat!(
-            extract!("t0", "s0", "s6"),
-            extract!("t3", "s3", "s9"),
-            extract!("t1", "s1", "s7"),
-            extract!("t4", "s4", "s10"),
-            extract!("t2", "s2", "s8"),
-            extract!("t5", "s5", "s11")
-        )
-    };
-}
-
-/// A tap of two pixels.
-macro_rules! tap2 {
-    (0, $kind:ident) => {
-        concat!(weights!("0"), $kind!("0", "t0", "t3"), $kind!("4", "t1", "t4"))
-    };
-    (1, $kind:ident) => {
-        concat!(weights!("4"), $kind!("1", "t0", "t3"), $kind!("5", "t1", "t4"))
-    };
-    (2, $kind:ident) => {
-        concat!(weights!("8"), $kind!("2", "t0", "t3"), $kind!("6", "t1", "t4"))
-    };
-    (3, $kind:ident) => {
-        concat!(weights!("12"), $kind!("3", "t0", "t3"), $kind!("7", "t1", "t4"))
-    };
-    (4, $kind:ident) => {
-        concat!(weights!("16"), $kind!("8", "t0", "t3"), $kind!("12", "t1", "t4"))
-    };
-    (5, $kind:ident) => {
-        concat!(weights!("20"), $kind!("9", "t0", "t3"), $kind!("13", "t1", "t4"))
-    };
-    (6, $kind:ident) => {
-        concat!(weights!("24"), $kind!("10", "t0", "t3"), $kind!("14", "t1", "t4"))
-    };
-    (7, $kind:ident) => {
-        concat!(weights!("28"), $kind!("11", "t0", "t3"), $kind!("15", "t1", "t4"))
-    };
-}
-
-/// Ends a chunk of two pixels.
-macro_rules! end2 {
-    () => {
-        concat!(
-            extract!("t0", "s0", "s6"),
-            extract!("t3", "s3", "s9"),
-            extract!("t1", "s1", "s7"),
-            extract!("t4", "s4", "s10")
-        )
-    };
-}
-
-/// A tap of a pixel.
-macro_rules! tap1 {
-    (0, $kind:ident) => {
-        concat!(weights!("0"), $kind!("0", "t0", "t3"))
-    };
-    (1, $kind:ident) => {
-        concat!(weights!("4"), $kind!("1", "t0", "t3"))
-    };
-    (2, $kind:ident) => {
-        concat!(weights!("8"), $kind!("2", "t0", "t3"))
-    };
-    (3, $kind:ident) => {
-        concat!(weights!("12"), $kind!("3", "t0", "t3"))
-    };
-    (4, $kind:ident) => {
-        concat!(weights!("16"), $kind!("4", "t0", "t3"))
-    };
-    (5, $kind:ident) => {
-        concat!(weights!("20"), $kind!("5", "t0", "t3"))
-    };
-    (6, $kind:ident) => {
-        concat!(weights!("24"), $kind!("6", "t0", "t3"))
-    };
-    (7, $kind:ident) => {
-        concat!(weights!("28"), $kind!("7", "t0", "t3"))
-    };
-}
-
-/// Ends a chunk of a pixel.
-macro_rules! end1 {
-    () => {
-        concat!(extract!("t0", "s0", "s6"), extract!("t3", "s3", "s9"))
-    };
-}
-
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn multiply3(product: *mut Product) {
     rv32_asm!(
         begin!(),
-        "2:",
         block!(),
         "mv s1, s0",
         "mv s2, s0",
@@ -438,17 +377,17 @@ pub(super) unsafe extern "C" fn multiply3(product: *mut Product) {
         "mv s8, s6",
         "mv s10, s9",
         "mv s11, s9",
-        chunks!(tap3, end3, "12", "24"),
-        lower!("s0", "s6"),
-        lower!("s3", "s9"),
-        lower!("s1", "s7"),
-        lower!("s4", "s10"),
-        lower!("s2", "s8"),
-        lower!("s5", "s11"),
+        chunks!(tap3, end3, "12"),
+        lower!("s0", "s3"),
+        lower!("s6", "s9"),
+        lower!("s1", "s4"),
+        lower!("s7", "s10"),
+        lower!("s2", "s5"),
+        lower!("s8", "s11"),
         outputs!(),
         "add t1, t0, a2",
         "add t2, t1, a2",
-        "lw ra, 0(t6)",
+        first_factor!(),
         requantize!("s0", "0(t0)"),
         requantize!("s1", "0(t1)"),
         requantize!("s2", "0(t2)"),
@@ -464,8 +403,8 @@ pub(super) unsafe extern "C" fn multiply3(product: *mut Product) {
         requantize!("s9", "3(t0)"),
         requantize!("s10", "3(t1)"),
         requantize!("s11", "3(t2)"),
-        done!(),
         end!(),
+        large!("s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11"),
     )
 }
 
@@ -473,20 +412,19 @@ pub(super) unsafe extern "C" fn multiply3(product: *mut Product) {
 pub(super) unsafe extern "C" fn multiply2(product: *mut Product) {
     rv32_asm!(
         begin!(),
-        "2:",
         block!(),
         "mv s1, s0",
         "mv s4, s3",
         "mv s7, s6",
         "mv s10, s9",
-        chunks!(tap2, end2, "8", "16"),
-        lower!("s0", "s6"),
-        lower!("s3", "s9"),
-        lower!("s1", "s7"),
-        lower!("s4", "s10"),
+        chunks!(tap2, end2, "8"),
+        lower!("s0", "s3"),
+        lower!("s6", "s9"),
+        lower!("s1", "s4"),
+        lower!("s7", "s10"),
         outputs!(),
         "add t1, t0, a2",
-        "lw ra, 0(t6)",
+        first_factor!(),
         requantize!("s0", "0(t0)"),
         requantize!("s1", "0(t1)"),
         "lw ra, 4(t6)",
@@ -498,8 +436,8 @@ pub(super) unsafe extern "C" fn multiply2(product: *mut Product) {
         "lw ra, 12(t6)",
         requantize!("s9", "3(t0)"),
         requantize!("s10", "3(t1)"),
-        done!(),
         end!(),
+        large!("s0", "s1", "s3", "s4", "s6", "s7", "s9", "s10"),
     )
 }
 
@@ -507,13 +445,12 @@ pub(super) unsafe extern "C" fn multiply2(product: *mut Product) {
 pub(super) unsafe extern "C" fn multiply1(product: *mut Product) {
     rv32_asm!(
         begin!(),
-        "2:",
         block!(),
-        chunks!(tap1, end1, "4", "8"),
-        lower!("s0", "s6"),
-        lower!("s3", "s9"),
+        chunks!(tap1, end1, "4"),
+        lower!("s0", "s3"),
+        lower!("s6", "s9"),
         outputs!(),
-        "lw ra, 0(t6)",
+        first_factor!(),
         requantize!("s0", "0(t0)"),
         "lw ra, 4(t6)",
         requantize!("s3", "1(t0)"),
@@ -521,7 +458,7 @@ pub(super) unsafe extern "C" fn multiply1(product: *mut Product) {
         requantize!("s6", "2(t0)"),
         "lw ra, 12(t6)",
         requantize!("s9", "3(t0)"),
-        done!(),
         end!(),
+        large!("s0", "s3", "s6", "s9"),
     )
 }

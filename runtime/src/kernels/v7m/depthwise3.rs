@@ -1,4 +1,5 @@
-//! Depthwise convolution of 3×3 taps, with all weights of a channel in registers: r0 to r8, row by row.
+//! Depthwise convolution of 3×3 taps, with all weights of a channel in registers: r0 to r8, row by row. With
+//! stride 1, [`super::threes`] is for three columns and more where no row is in the padding.
 
 use crate::kernels::assembly::depthwise3::Task;
 use core::arch::naked_asm;

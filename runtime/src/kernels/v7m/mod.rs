@@ -5,6 +5,7 @@
 
 pub(in crate::kernels) mod depthwise3;
 pub(in crate::kernels) mod multiply;
+pub(in crate::kernels) mod threes;
 
 use super::assembly::blocks::Product;
 
