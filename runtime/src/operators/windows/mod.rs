@@ -69,23 +69,6 @@ impl Layout<'_> {
             }
         }
     }
-
-    /// Places the same `piece` in each of so many kernel rows of a pixel's window, from element `at` on, `pitch` elements from one
-    /// to the next.
-    fn repeat(&mut self, pixel: usize, at: usize, piece: &[i8], rows: usize, pitch: usize) {
-        match self {
-            Self::Plain { out, len } => {
-                let start = pixel.wrapping_mul(*len).wrapping_add(at);
-                let runs = Runs { elements: piece, len: piece.len(), pitch: 0, count: rows };
-                gather(&runs, pitch, out.get_mut(start..).unwrap_or_default());
-            }
-            #[cfg(not(residua_mve))]
-            Self::Expanded { .. } => {
-                let runs = Runs { elements: piece, len: piece.len(), pitch: 0, count: 1 };
-                (0..rows).for_each(|row| self.place(pixel, at.wrapping_add(row.wrapping_mul(pitch)), &runs));
-            }
-        }
-    }
 }
 
 /// Where the windows of a row are read from.
@@ -132,24 +115,19 @@ impl<'a> Source<'a> {
         while pixel < pixels {
             let strip = self.strip(x.wrapping_add(pixel), kx, pixels.wrapping_sub(pixel));
             let mut at = kx.wrapping_mul(inputs);
-            let pitch_down = taps_across.wrapping_mul(inputs);
-            // A column of padding is the same in all rows.
-            let rows = if strip.start == usize::MAX { 0 } else { taps_down };
-            if rows == 0 {
-                layout.repeat(pixel, at, self.padding, taps_down, pitch_down);
-            }
-            for ky in 0..rows {
+            for ky in 0..taps_down {
                 let (len, pitch) = (strip.taps.wrapping_mul(inputs), self.pitch);
                 let mut runs = Runs { elements: self.padding, len: inputs, pitch: 0, count: strip.count };
                 let mut times = strip.taps;
-                if let Some(elements) = self.row(ky).and_then(|row| row.get(strip.start..)) {
+                let inside = strip.start != usize::MAX;
+                if let Some(elements) = inside.then(|| self.row(ky)).flatten().and_then(|row| row.get(strip.start..)) {
                     runs = Runs { elements, len, pitch, ..runs };
                     times = 1;
                 }
                 for time in 0..times {
                     layout.place(pixel, at.wrapping_add(time.wrapping_mul(inputs)), &runs);
                 }
-                at = at.wrapping_add(pitch_down);
+                at = at.wrapping_add(taps_across.wrapping_mul(inputs));
             }
             kx = kx.wrapping_add(strip.taps);
             if kx >= taps_across {
