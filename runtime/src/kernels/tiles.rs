@@ -44,8 +44,8 @@ impl<'p> PackedTiles<'p> {
     #[inline(never)]
     pub fn len(inputs: usize, channels: usize) -> Option<usize> {
         let whole = inputs > 0 && inputs & 3 == 0 && channels > 0 && channels & 3 == 0;
-        let block = inputs.checked_mul(TAPS * FORMS * BLOCK / 2)?.checked_add(2 * BLOCK)?;
-        (channels / BLOCK).checked_mul(block).filter(|_| whole)
+        let block = inputs.checked_mul(TAPS * FORMS * (BLOCK >> 1))?.checked_add(2 * BLOCK)?;
+        (channels >> 2).checked_mul(block).filter(|_| whole)
     }
 
     /// The weights in these words; `None` unless they are as many as [`PackedTiles::len`] says.
@@ -65,7 +65,7 @@ impl<'p> PackedTiles<'p> {
 
     /// Steps of a form.
     pub fn steps(&self) -> usize {
-        self.inputs.wrapping_mul(TAPS) / 2
+        self.inputs.wrapping_mul(TAPS) >> 1
     }
 
     /// All words.
@@ -76,7 +76,7 @@ impl<'p> PackedTiles<'p> {
     /// The run of each block of channels.
     #[inline(always)]
     pub fn blocks(&self) -> impl Iterator<Item = Block<'p>> + use<'p> {
-        let len = self.inputs.wrapping_mul(TAPS * FORMS * BLOCK / 2).wrapping_add(2 * BLOCK);
+        let len = self.inputs.wrapping_mul(TAPS * FORMS * (BLOCK >> 1)).wrapping_add(2 * BLOCK);
         self.words.chunks_exact(len.max(1)).filter_map(Block::of)
     }
 
@@ -91,17 +91,16 @@ impl<'p> PackedTiles<'p> {
     }
 
     fn number(&self, channel: usize, numbers: fn(Block<'p>) -> [i32; BLOCK]) -> i32 {
-        self.blocks().nth(channel / BLOCK).and_then(|block| numbers(block).get(channel % BLOCK).copied()).unwrap_or(0)
+        self.blocks().nth(channel >> 2).and_then(|block| numbers(block).get(channel & 3).copied()).unwrap_or(0)
     }
 
     /// The weight of an output channel under a tap for an input channel.
     pub fn weight(&self, channel: usize, [ky, kx]: [usize; 2], input: usize) -> i32 {
-        let step = ky.wrapping_mul(self.inputs / 2).wrapping_add(input / BLOCK * 2).wrapping_add(input & 1);
-        let block = self.blocks().nth(channel / BLOCK);
+        let step = ky.wrapping_mul(self.inputs >> 1).wrapping_add(input >> 2 << 1).wrapping_add(input & 1);
+        let block = self.blocks().nth(channel >> 2);
         let form = |form: usize| {
             let at = form.wrapping_mul(self.steps()).wrapping_add(step).wrapping_mul(BLOCK);
-            let word =
-                block.and_then(|block| block.weights.get(at.wrapping_add(channel % BLOCK)).copied()).unwrap_or(0);
+            let word = block.and_then(|block| block.weights.get(at.wrapping_add(channel & 3)).copied()).unwrap_or(0);
             i32::from((if input & 2 == 0 { word } else { word >> 16 }) as i16)
         };
         match kx {
@@ -137,21 +136,21 @@ impl<'p> Block<'p> {
 pub fn pack(weights: &[i8], biases: &[i32], multipliers: &[i32], out: &mut [u32]) -> Option<()> {
     let channels = biases.len();
     let fan_in = weights.len().checked_div(channels)?;
-    let inputs = fan_in / (TAPS * TAPS);
+    let inputs = fan_in.checked_div(TAPS * TAPS)?;
     let sound = multipliers.len() == channels
         && inputs.checked_mul(TAPS * TAPS)?.checked_mul(channels)? == weights.len()
         && PackedTiles::len(inputs, channels)? == out.len();
     if !sound {
         return None;
     }
-    let steps = inputs.checked_mul(TAPS)? / 2;
+    let steps = inputs.checked_mul(TAPS)? >> 1;
     let run = steps.checked_mul(FORMS * BLOCK)?.checked_add(2 * BLOCK)?;
     for (which, run) in out.chunks_exact_mut(run).enumerate() {
         for c in 0..BLOCK {
             let channel = which.checked_mul(BLOCK)?.checked_add(c)?;
             let kernel = weights.get(channel.checked_mul(fan_in)?..)?.get(..fan_in)?;
             let word = |form: usize, step: usize| {
-                let (ky, step) = (step.checked_div(inputs / 2)?, step.checked_rem(inputs / 2)?);
+                let (ky, step) = (step.checked_div(inputs >> 1)?, step.checked_rem(inputs >> 1)?);
                 let lane = |input: usize| {
                     let tap = |kx: usize| {
                         let at = ky.wrapping_mul(TAPS).wrapping_add(kx).wrapping_mul(inputs).wrapping_add(input);
@@ -166,7 +165,7 @@ pub fn pack(weights: &[i8], biases: &[i32], multipliers: &[i32], out: &mut [u32]
                     };
                     u32::from(value as u16)
                 };
-                let input = (step / 2).wrapping_mul(BLOCK).wrapping_add(step & 1);
+                let input = (step >> 1).wrapping_mul(BLOCK).wrapping_add(step & 1);
                 Some(lane(input) | lane(input.wrapping_add(2)) << 16)
             };
             let (init, rest) = run.split_first_chunk_mut::<BLOCK>()?;

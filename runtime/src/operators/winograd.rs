@@ -97,7 +97,7 @@ impl<L: HoldsLayer> RowOperator for Winograd<L> {
     fn scratch_words(&self) -> usize {
         // Packed weights of so many channels are in the plan: nothing overflows.
         let channels = self.0.layer().geometry.channels_in;
-        channels.wrapping_mul(3 * WORDS).wrapping_add(channels.wrapping_mul(COLUMNS_IN) / 4)
+        channels.wrapping_mul(3 * WORDS).wrapping_add(channels.wrapping_mul(COLUMNS_IN) >> 2)
     }
 
     fn row(&self, window: &RowWindow<'_>, scratch: &mut [u32], out: &mut [i8]) {
@@ -123,7 +123,7 @@ impl<L: HoldsLayer> RowOperator for Winograd<L> {
         for (index, out) in output.iter_mut().enumerate() {
             let (y, x, o) = g.output_place(index);
             let mut acc = i64::from(tiles.bias(o));
-            for [ky, kx] in (0..9).map(|tap| [tap / 3, tap % 3]) {
+            for [ky, kx] in (0..3).flat_map(|ky| [0, 1, 2].map(|kx| [ky, kx])) {
                 for i in 0..g.channels_in {
                     let value = g.element(input, g.row(y, ky), g.column(x, kx), i);
                     let value = value.map_or(padding.value(i), i32::from);

@@ -76,10 +76,8 @@ unsafe extern "C" fn transform_fours(columns: *const i8, channels: usize, out: *
     )
 }
 
-/// Steps in the unrolled loop: those of a form are a multiple of it.
-const UNROLLED: usize = 3;
-/// Words of the transformed tiles of a step.
-const STEP: usize = 8;
+/// Bytes of the transformed tiles of a step.
+const STEP: usize = 32;
 
 /// What the assembly reads; offsets in bytes from its start stand in the code.
 #[repr(C)]
@@ -104,7 +102,7 @@ struct Task {
 pub(crate) fn multiply_tiles(weights: &PackedTiles<'_>, tiles: &[u32], out: &mut Output<'_>) {
     let (steps, channels) = (weights.steps(), weights.channels());
     let inside = out.stride.checked_mul(3).and_then(|last| last.checked_add(channels));
-    if tiles.len() / STEP < steps || inside.is_none_or(|inside| inside > out.elements.len()) {
+    if tiles.len() >> 3 < steps || inside.is_none_or(|inside| inside > out.elements.len()) {
         return;
     }
     let start = out.elements.as_mut_ptr();
@@ -115,7 +113,7 @@ pub(crate) fn multiply_tiles(weights: &PackedTiles<'_>, tiles: &[u32], out: &mut
         end: start.wrapping_add(channels),
         stride: out.stride,
         zero_point: out.zero_point,
-        len: steps.wrapping_mul(4 * STEP),
+        len: steps.wrapping_mul(STEP),
     };
     // SAFETY: the weights have `channels / 4` blocks, at least one, of their number of steps, a positive multiple of 3; the tiles
     // have as many; four pixels of `channels` elements, a multiple of 4, are inside the output.
@@ -253,7 +251,7 @@ unsafe extern "C" fn multiply(task: *mut Task) {
         "str r11, [sp, #72]",
         "adds r11, #32",
         "movs r10, #0",
-        // A form.
+        // A form, three steps at a time: it has a multiple of them.
         "3:",
         "ldr lr, [sp, #76]",
         "ldr r12, [lr, #4]",

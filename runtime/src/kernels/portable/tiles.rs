@@ -10,12 +10,12 @@ pub fn transform(columns: &[i8], channels: usize, out: &mut [u32]) {
     let value = |column: usize, channel: usize| {
         columns.get(column.wrapping_mul(channels).wrapping_add(channel)).copied().map_or(0, i16::from)
     };
-    for (step, out) in out.as_chunks_mut::<{ 2 * FORMS }>().0.iter_mut().enumerate().take(channels / 2) {
-        let channel = (step / 2).wrapping_mul(4).wrapping_add(step & 1);
+    for (step, out) in out.as_chunks_mut::<{ 2 * FORMS }>().0.iter_mut().enumerate().take(channels >> 1) {
+        let channel = (step >> 1).wrapping_mul(4).wrapping_add(step & 1);
         for (place, out) in out.iter_mut().enumerate() {
             let lane = |channel: usize| {
                 let d = |column: usize| value((place & 1).wrapping_mul(2).wrapping_add(column), channel);
-                let form = match place / 2 {
+                let form = match place >> 1 {
                     0 => d(1).wrapping_add(d(2)),
                     1 => d(2).wrapping_sub(d(1)),
                     2 => d(0).wrapping_sub(d(2)),
