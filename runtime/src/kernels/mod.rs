@@ -31,6 +31,11 @@
 //! of their product with a multiplier of 24 fraction bits is the output. All arithmetic wraps at 32 bits, the same on every
 //! core; the compiler proves that it does not.
 //!
+//! # Four products for six
+//!
+//! A row of three taps over two outputs is six products, or four of sums and differences of weights and activations ([`tiles`]). Those
+//! take 16 bits, and a dual multiply-accumulate (SMLAD) does two of them.
+//!
 //! # Two products, one multiplication
 //!
 //! RV32IM has no such instruction, and an addition costs it an instruction too. A word has room for the sums of two channels while
