@@ -27,6 +27,7 @@ pub mod precision;
 pub mod qgraph;
 pub mod quantize;
 pub mod reference;
+pub mod rounding;
 pub mod schedule;
 pub mod simulate;
 pub mod stream;
