@@ -19,6 +19,7 @@ pub mod fuse;
 pub mod gate;
 pub mod inspect;
 pub mod lower;
+mod norms;
 pub mod pack;
 pub mod padding;
 pub mod page;
