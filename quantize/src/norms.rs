@@ -15,7 +15,7 @@ pub fn statistics(rows: &RowGraph) -> Vec<usize> {
             continue;
         }
         values.extend([scale, root.inputs[0]]);
-        // Fewer pixels share the mean of one, and there is one to be taken away for each of them.
+        // A pixel's own mean serves too few elements to be worth a wider sum for all of them.
         let mean =
             producer(normed).filter(|node| matches!(node.operator, RowOperator::Add { .. })).map(|node| node.inputs[1]);
         values.extend(mean.filter(|&mean| pixels(mean) == 1 && pixels(normed) > 1));

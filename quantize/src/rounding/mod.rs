@@ -2,7 +2,7 @@
 //!
 //! What rounding a kernel by `e` adds to the layer's output has the variance `eᵀ C e`, where `C` is the covariance of what the
 //! kernel meets; its mean goes into the bias. With weights that are integers but for their scale, the least of it is a closest
-//! vector problem: [`nearest_plane`] solves it nearly, one weight after another, each making up for those before it. (Frantar
+//! vector problem: Babai's nearest plane algorithm solves it nearly, one weight after another, each making up for those before it. (Frantar
 //! et al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers", 2022; Chen et al., "The
 //! Geometry of LLM Quantization: GPTQ as Babai's Nearest Plane Algorithm", 2025.)
 
