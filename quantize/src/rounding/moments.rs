@@ -133,7 +133,9 @@ impl Moments {
         let pairs = || (0..n).flat_map(|i| (0..i).map(move |j| (i, j)));
         let energy: f64 = pairs().map(|(i, j)| product(i, j).powi(2)).sum();
         let chance = (self.squares[group] / inputs - energy) / (inputs - 1.0);
-        let kept = if inputs > 1.0 && energy > 0.0 { (1.0 - chance / energy).clamp(0.0, 1.0) } else { 0.0 };
+        // Fewer windows than elements leave directions of which they say nothing.
+        let known = self.inputs * self.samples >= n;
+        let kept = if known && inputs > 1.0 && energy > 0.0 { (1.0 - chance / energy).clamp(0.0, 1.0) } else { 0.0 };
         let mut matrix = vec![0.0; n * n];
         for i in 0..n {
             for j in 0..i {
