@@ -75,6 +75,19 @@ pub enum Function {
 }
 
 impl Function {
+    /// Whether it ends in `1 / √x`, as what a norm multiplies by does.
+    pub fn is_reciprocal_root(&self) -> bool {
+        match self {
+            Self::Power { exponent } => *exponent == -0.5,
+            Self::Chain(functions) => match &functions[..] {
+                [.., Self::SquareRoot, Self::Reciprocal] => true,
+                [.., last] => last.is_reciprocal_root(),
+                [] => false,
+            },
+            _ => false,
+        }
+    }
+
     /// `x · sigmoid(x)` (Ramachandran et al., 2017).
     pub fn swish() -> Self {
         Self::TimesInput(Box::new(Self::Sigmoid))

@@ -57,6 +57,12 @@ impl Window {
         Some(out)
     }
 
+    /// Where along an axis (0 height, 1 width) of this size the tap of an output pixel lies; `None` in padding.
+    pub fn place(&self, axis: usize, output: usize, tap: usize, size: usize) -> Option<usize> {
+        let padded = output * self.strides[axis] + tap * self.dilations[axis];
+        padded.checked_sub(self.pads[axis]).filter(|&place| place < size)
+    }
+
     /// Whether any padding is present.
     pub fn is_padded(&self) -> bool {
         self.pads.iter().any(|&p| p > 0)

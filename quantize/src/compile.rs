@@ -2,7 +2,7 @@
 
 use crate::aligned::AlignedBytes;
 use crate::budget::{self, Budget, BudgetError};
-use crate::calibrate::{Method, Observed};
+use crate::calibrate::{Method, Observed, in_order};
 use crate::correct::correct_output;
 use crate::equalize;
 use crate::fuse::fuse;
@@ -13,6 +13,7 @@ use crate::ports;
 use crate::precision::{self, Activations};
 use crate::qgraph::QGraph;
 use crate::quantize::{QuantizeError, Statistics, quantize};
+use crate::rounding::round_weights;
 use crate::schedule::Schedule;
 use crate::stream::{STREAM_KEY, Sliding, StreamError, Timing};
 use crate::validate;
@@ -210,26 +211,20 @@ impl Model {
         observed.iter_mut().zip(others).for_each(|(a, b)| a.merge(b));
         let mut statistics: Vec<Statistics> = observed.iter().map(|o| o.statistics(method)).collect();
         precision::choose(self, &mut statistics, inputs, activations)?;
+        round_weights(self, &statistics, inputs)?;
         correct_output(self, &statistics, inputs)?;
         Ok(statistics)
     }
 
     /// What the float model's row values are for these inputs.
     fn observe(&self, executor: &GraphExecutor, inputs: &[Vec<f32>]) -> Result<Vec<Observed>, ExecuteError> {
-        let empty = || self.rows.values.iter().map(|v| Observed::new(v.shape[2])).collect::<Vec<_>>();
-        inputs
-            .par_iter()
-            .try_fold(empty, |mut observed, input| {
-                let values = executor.run(&[input.as_slice()])?;
-                for (observed, row_value) in observed.iter_mut().zip(&self.rows.values) {
-                    observed.add(&row_value.to_rows(&values[row_value.source.0]));
-                }
-                Ok::<_, ExecuteError>(observed)
-            })
-            .try_reduce(empty, |mut a, b| {
-                a.iter_mut().zip(b).for_each(|(a, b)| a.merge(b));
-                Ok(a)
-            })
+        let mut observed: Vec<Observed> = self.rows.values.iter().map(|v| Observed::new(v.shape[2])).collect();
+        in_order(executor, inputs, |values| {
+            observed.par_iter_mut().zip(&self.rows.values).for_each(|(observed, row_value)| {
+                observed.add(&row_value.to_rows(&values[row_value.source.0]));
+            });
+        })?;
+        Ok(observed)
     }
 
     /// Whether the model says scales and zero points of its own.

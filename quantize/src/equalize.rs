@@ -9,7 +9,7 @@
 //! both sides `√(a·b)`. A depthwise convolution behind has its own weight scale for each channel: there `s = a`. Chains
 //! that would gain little stay as they are.
 
-use rayon::prelude::*;
+use crate::calibrate::in_order;
 use residua_models::execute::{ExecuteError, GraphExecutor};
 use residua_models::graph::{Graph, Operator, ValueId};
 
@@ -80,14 +80,10 @@ struct Size {
 impl Size {
     fn add(&mut self, value: f32) {
         if value.is_finite() {
-            self.merge(Self { largest: value.abs(), squares: f64::from(value).powi(2), count: 1 });
+            self.largest = self.largest.max(value.abs());
+            self.squares += f64::from(value).powi(2);
+            self.count += 1;
         }
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.largest = self.largest.max(other.largest);
-        self.squares += other.squares;
-        self.count += other.count;
     }
 
     fn mean_square(&self) -> f64 {
@@ -99,24 +95,17 @@ impl Size {
 fn activations(graph: &Graph, chains: &[Chain], inputs: &[Vec<f32>]) -> Result<Vec<Vec<Size>>, ExecuteError> {
     let executor = GraphExecutor::new(graph)?;
     let channels = |chain: &Chain| graph.value(chain.value).shape.get(1).copied().unwrap_or(1);
-    let none = || chains.iter().map(|chain| vec![Size::default(); channels(chain)]).collect::<Vec<_>>();
-    inputs
-        .par_iter()
-        .try_fold(none, |mut sizes, input| {
-            let values = executor.run(&[input.as_slice()])?;
-            for (chain, sizes) in chains.iter().zip(&mut sizes) {
-                let elements = &values[chain.value.0];
-                let pixels = (elements.len() / sizes.len().max(1)).max(1);
-                for (size, channel) in sizes.iter_mut().zip(elements.chunks(pixels)) {
-                    channel.iter().for_each(|&v| size.add(v));
-                }
+    let mut sizes: Vec<_> = chains.iter().map(|chain| vec![Size::default(); channels(chain)]).collect();
+    in_order(&executor, inputs, |values| {
+        for (chain, sizes) in chains.iter().zip(&mut sizes) {
+            let elements = &values[chain.value.0];
+            let pixels = (elements.len() / sizes.len().max(1)).max(1);
+            for (size, channel) in sizes.iter_mut().zip(elements.chunks(pixels)) {
+                channel.iter().for_each(|&v| size.add(v));
             }
-            Ok(sizes)
-        })
-        .try_reduce(none, |mut a, b| {
-            a.iter_mut().flatten().zip(b.into_iter().flatten()).for_each(|(a, b)| a.merge(b));
-            Ok(a)
-        })
+        }
+    })?;
+    Ok(sizes)
 }
 
 /// The factor of each channel; `None` where nothing is to be gained.

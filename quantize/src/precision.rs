@@ -2,6 +2,7 @@
 
 use crate::compile::{CompileError, Model};
 use crate::lower::RowOperator;
+use crate::norms;
 use crate::quantize::Statistics;
 use crate::trial::Trial;
 use residua::plan::Element;
@@ -13,7 +14,7 @@ const CLOSE: f64 = 0.5;
 /// Bits of activations.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Activations {
-    /// int8, all of them but the pre-activations of recurrent layers.
+    /// int8, all of them but the pre-activations of recurrent layers and the statistics of norms.
     #[default]
     Int8,
     /// int16, all of them; features of an audio front end stay int8.
@@ -38,6 +39,7 @@ pub fn choose(
     // Errors of pre-activations add up from step to step.
     let recurrences = model.rows.nodes.iter().filter(|n| matches!(n.operator, RowOperator::Recurrence { .. }));
     widen(statistics, &recurrences.map(|n| n.inputs[0]).collect::<Vec<_>>());
+    widen(statistics, &norms::statistics(&model.rows));
     match activations {
         Activations::Int8 => Ok(()),
         Activations::Int16 => {

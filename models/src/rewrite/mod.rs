@@ -7,6 +7,7 @@ mod affine_backward;
 mod affine_down;
 mod affine_forward;
 mod affine_of_tokens;
+mod clamp_up;
 mod fuse_functions;
 mod identity;
 mod last_steps;
@@ -60,6 +61,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "merge resamples", apply: merge_resamples::apply },
     Rule { name: "merge padding", apply: merge_padding::apply },
     Rule { name: "merge branches", apply: merge_branches::apply },
+    Rule { name: "move clamp to the layer before", apply: clamp_up::apply },
 ];
 
 /// One rewrite that was done.

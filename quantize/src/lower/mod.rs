@@ -172,6 +172,14 @@ pub enum RowOperator {
 }
 
 impl RowOperator {
+    /// Weights, output channel outermost, and biases.
+    pub(crate) fn weights(&self) -> Option<(&[f32], &[f32])> {
+        match self {
+            Self::Convolution { weights, bias, .. } | Self::Dense { weights, bias } => Some((weights, bias)),
+            _ => None,
+        }
+    }
+
     /// Whether the output has the input's elements, or numbers between them, in another place: both have one scale.
     pub(crate) fn keeps_elements(&self) -> bool {
         matches!(
@@ -215,6 +223,21 @@ pub struct RowNode {
     pub clamp: [f32; 2],
     /// Multiply-accumulate operations.
     pub macs: u64,
+}
+
+impl RowNode {
+    /// For each tap of the window, row by row, the share of output pixels for which it lies inside the input; `shapes` are those
+    /// of input and output.
+    pub(crate) fn tap_shares(&self, [input, output]: [[usize; 3]; 2]) -> Vec<f64> {
+        let window = &self.window;
+        let along = |axis: usize| -> Vec<f64> {
+            let (size, outputs) = (input[axis], output[axis].max(1));
+            let inside = |tap: usize| (0..outputs).filter(|&y| window.place(axis, y, tap, size).is_some()).count();
+            (0..window.kernel[axis]).map(|tap| inside(tap) as f64 / outputs as f64).collect()
+        };
+        let (rows, columns) = (along(0), along(1));
+        rows.iter().flat_map(|row| columns.iter().map(move |column| row * column)).collect()
+    }
 }
 
 /// A model over rows, nodes in topological order.

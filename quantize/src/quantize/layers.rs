@@ -23,6 +23,15 @@ fn exact_scale(kernel: &[f32], largest: f32) -> Option<f64> {
     (largest > 0.0).then(|| (1..=127).rev().map(|q| f64::from(largest) / f64::from(q)).find(|&s| is_whole(s)))?
 }
 
+/// The scale of a kernel's weights, at an input of some scale; `wide` where that or the output is int16.
+pub(crate) fn weight_scale(kernel: &[f32], bias: f32, input_scale: f64, wide: bool) -> f64 {
+    let largest = kernel.iter().fold(0f32, |m, w| m.max(w.abs()));
+    // A channel with tiny weights and a large bias gives up weight precision, which it does not need.
+    let most = if wide { MAX_WIDE_BIAS } else { MAX_BIAS };
+    let least = (f64::from(bias.abs()) / (input_scale * most)).max(1e-30);
+    exact_scale(kernel, largest).unwrap_or(f64::from(largest) / 127.0).max(least)
+}
+
 impl Quantizer<'_> {
     pub(super) fn convolution(
         &self,
@@ -74,14 +83,10 @@ impl Quantizer<'_> {
         let mut channels = Channels::default();
         let outputs_of_group = (bias.len() / groups.max(1)).max(1);
         let inputs_of_group = (input.shape[2] / groups.max(1)).max(1);
-        let shares = self.tap_shares();
+        let shares = self.node.tap_shares([input.shape, output.shape]);
         for (output_channel, (kernel, &bias)) in weights.chunks_exact(fan_in).zip(bias).enumerate() {
             let means = self.means.get(output_channel / outputs_of_group * inputs_of_group..).unwrap_or(&[]);
-            let largest = kernel.iter().fold(0f32, |m, w| m.max(w.abs()));
-            // A channel with tiny weights and a large bias gives up weight precision, which it does not need.
-            let most = if self.is_wide() { MAX_WIDE_BIAS } else { MAX_BIAS };
-            let least = (f64::from(bias.abs()) / (input_scale * most)).max(1e-30);
-            let mut scale = exact_scale(kernel, largest).unwrap_or(f64::from(largest) / 127.0).max(least);
+            let mut scale = weight_scale(kernel, bias, input_scale, self.is_wide());
             let (q, folded) = loop {
                 let q: Vec<i8> =
                     kernel.iter().map(|&w| (f64::from(w) / scale).round().clamp(-127.0, 127.0) as i8).collect();
@@ -109,21 +114,5 @@ impl Quantizer<'_> {
             return Err(self.scale_error(format!("the scales of input and output differ by a factor of {largest:e}")));
         }
         Ok(channels)
-    }
-
-    /// For each tap, row by row, the share of output pixels for which it lies inside the input.
-    fn tap_shares(&self) -> Vec<f64> {
-        let window = &self.node.window;
-        let along = |axis: usize| -> Vec<f64> {
-            let (size, outputs) = (self.input().shape[axis], self.output().shape[axis].max(1));
-            let inside = |tap: usize| {
-                let at =
-                    |y: usize| (y * window.strides[axis] + tap * window.dilations[axis]).checked_sub(window.pads[axis]);
-                (0..outputs).filter(|&y| at(y).is_some_and(|row| row < size)).count()
-            };
-            (0..window.kernel[axis]).map(|tap| inside(tap) as f64 / outputs as f64).collect()
-        };
-        let (rows, columns) = (along(0), along(1));
-        rows.iter().flat_map(|row| columns.iter().map(move |column| row * column)).collect()
     }
 }

@@ -7,6 +7,8 @@ mod recurrent;
 mod scales;
 mod wide;
 
+pub(crate) use layers::weight_scale;
+pub(crate) use scales::activations;
 pub use scales::{asymmetric, symmetric};
 
 use crate::lower::{RowGraph, RowNode, RowOperator};

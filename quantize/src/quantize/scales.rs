@@ -7,7 +7,7 @@ use residua::plan::Element;
 use residua_models::recurrence::Gives;
 
 /// Scale and zero point of each value.
-pub(super) fn activations(rows: &RowGraph, statistics: &[Statistics]) -> Vec<QValue> {
+pub(crate) fn activations(rows: &RowGraph, statistics: &[Statistics]) -> Vec<QValue> {
     let mut values: Vec<QValue> = rows
         .values
         .iter()
