@@ -15,6 +15,7 @@ mod device;
 mod hostile_onnx;
 mod inputs;
 mod layouts;
+mod outputs;
 mod recurrent;
 mod regressions;
 mod report;

@@ -11,6 +11,7 @@ pub mod calibrate;
 pub mod compare;
 pub mod compile;
 pub mod correct;
+mod declared;
 pub mod emit;
 pub mod equalize;
 pub mod evaluate;

@@ -698,7 +698,8 @@ impl Lowering<'_> {
         let value = &mut self.rows.values[place.value];
         value.quantization = Some(quantization);
         if free && value.source == source {
-            value.source = node.output;
+            // What has come together of a concatenation before its last part too.
+            self.rows.values.iter_mut().filter(|v| v.source == source).for_each(|v| v.source = node.output);
         }
         self.places[node.output.0] = Some(place.clone());
         true
