@@ -22,19 +22,25 @@ pub fn ranges(rows: &RowGraph) -> Vec<Option<Range>> {
     }
     let of_readers = |value: usize, ranges: &[Option<Range>]| {
         let readers = rows.nodes.iter().filter(|node| node.inputs.contains(&value));
-        readers.map(|node| backward(rows, node, ranges[node.output]?)).collect::<Option<Vec<_>>>().and_then(union)
+        readers.map(|node| backward(rows, node, value, ranges)).collect::<Option<Vec<_>>>().and_then(union)
     };
-    for value in rows.nodes.iter().rev().map(|node| node.output).chain([rows.input]) {
-        ranges[value] = ranges[value].or_else(|| of_readers(value, &ranges));
-    }
-    for node in &rows.nodes {
-        if ranges[node.output].is_none() {
-            let range = forward(rows, node, &ranges);
-            let clamped = range.map(|range| range.map(|end| end.clamp(node.clamp[0], node.clamp[1])));
-            ranges[node.output] = clamped.filter(|range| range.iter().all(|end| end.is_finite()));
+    // What is known on one way through the graph may tell more on the other.
+    loop {
+        let open = ranges.iter().filter(|range| range.is_none()).count();
+        for value in rows.nodes.iter().rev().map(|node| node.output).chain([rows.input]) {
+            ranges[value] = ranges[value].or_else(|| of_readers(value, &ranges));
+        }
+        for node in &rows.nodes {
+            if ranges[node.output].is_none() {
+                let range = forward(rows, node, &ranges);
+                let clamped = range.map(|range| range.map(|end| end.clamp(node.clamp[0], node.clamp[1])));
+                ranges[node.output] = clamped.filter(|range| range.iter().all(|end| end.is_finite()));
+            }
+        }
+        if ranges.iter().filter(|range| range.is_none()).count() == open {
+            return ranges;
         }
     }
-    ranges
 }
 
 /// The range of a node's output from those of its inputs.
@@ -67,14 +73,21 @@ fn forward(rows: &RowGraph, node: &RowNode, ranges: &[Option<Range>]) -> Option<
     }
 }
 
-/// The range of a node's input from that of its output, where one follows from the other.
-fn backward(rows: &RowGraph, node: &RowNode, y: Range) -> Option<Range> {
+/// The range of one of a node's inputs from those of its output and of the other input, where one follows from the others.
+fn backward(rows: &RowGraph, node: &RowNode, input: usize, ranges: &[Option<Range>]) -> Option<Range> {
+    let y = ranges[node.output]?;
     match &node.operator {
         RowOperator::Clamp => Some(y),
         operator if operator.keeps_elements() => Some(y),
         RowOperator::Affine { scale, offset } if rows.values[node.output].quantization.is_some() => {
             let inverse = |(a, b): (&f32, &f32)| y.map(|y| [(y - b) / a; 2]);
             union(scale.iter().zip(offset).filter(|(a, _)| **a != 0.0).flat_map(inverse).collect())
+        }
+        RowOperator::Add { signs } => {
+            let [first, second] = node.inputs[..] else { return None };
+            let (own, other, value) = if first == input { (0, 1, second) } else { (1, 0, first) };
+            let x = ranges[value].filter(|_| first != second)?;
+            union(corners(y, x).map(|[y, x]| [signs[own] * (y - signs[other] * x); 2]).collect())
         }
         _ => None,
     }

@@ -1,6 +1,8 @@
 //! Dense layers: matrix products with a constant.
 
+use super::elementwise::add;
 use super::{Builder, Call, Operand, Reject, unsupported};
+use crate::function::Function;
 use crate::graph::{Operator, Tensor, ValueId};
 use crate::onnx::constant::Constant;
 
@@ -14,16 +16,23 @@ pub(super) fn gemm(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId
     let mut weight = matrix(weight, flags.flag("transB", false)?)?;
     weight.data.iter_mut().for_each(|w| *w *= alpha);
     let outputs = weight.shape[0];
-    let bias = match call.optional_constant(2)? {
-        Some(bias) => bias.weights()?.iter().map(|b| b * beta).collect(),
-        None => vec![0.0; outputs],
+    let bias = match call.operand(2) {
+        Some(Operand::Constant(bias)) => bias.weights()?.iter().map(|b| b * beta).collect(),
+        _ => vec![0.0; outputs],
     };
     let bias = match bias.len() {
         1 => vec![bias[0]; outputs],
         n if n == outputs => bias,
         n => return Err(Reject::Invalid(format!("{n} biases for {outputs} outputs"))),
     };
-    Ok(vec![builder.emit(call, Operator::Dense { weight, bias }, &[input])?])
+    let product = builder.emit(call, Operator::Dense { weight, bias }, &[input])?;
+    let Some(Operand::Value(mut summand)) = call.operand(2) else { return Ok(vec![product]) };
+    if beta != 1.0 {
+        let scaled = Operator::Function(Function::Linear { scale: beta, offset: 0.0 });
+        summand = builder.emit(call, scaled, &[summand])?;
+    }
+    let operands = [product, summand].map(|value| Some(Operand::Value(value)));
+    add(builder, &Call { operands: &operands, ..*call })
 }
 
 pub(super) fn matmul(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {

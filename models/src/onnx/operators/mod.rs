@@ -5,6 +5,7 @@ mod dense;
 mod einsum;
 mod elementwise;
 mod functions;
+mod fused;
 mod logic;
 mod normalization;
 mod order;
@@ -127,7 +128,13 @@ const TABLE: &[(&str, Handler)] = &[
     ("Unsqueeze", shape::unsqueeze),
     ("Upsample", resize::resize),
     ("Where", logic::choose),
+    ("com.microsoft.BiasGelu", fused::gelu),
     ("com.microsoft.DequantizeLinear", quantization::dequantize),
+    ("com.microsoft.FastGelu", fused::fast_gelu),
+    ("com.microsoft.FusedConv", fused::convolution),
+    ("com.microsoft.FusedGemm", fused::gemm),
+    ("com.microsoft.FusedMatMul", fused::matmul),
+    ("com.microsoft.Gelu", fused::gelu),
     ("com.microsoft.QGemm", qlinear::gemm),
     ("com.microsoft.QLinearAdd", qlinear::add),
     ("com.microsoft.QLinearAveragePool", qlinear::average_pool),
@@ -138,6 +145,7 @@ const TABLE: &[(&str, Handler)] = &[
     ("com.microsoft.QLinearSigmoid", qlinear::sigmoid),
     ("com.microsoft.QLinearSoftmax", qlinear::softmax),
     ("com.microsoft.QuantizeLinear", quantization::quantize),
+    ("com.microsoft.QuickGelu", functions::quick_gelu),
 ];
 
 /// Names of the operators that are understood, beside those that are folded when all their inputs are constant.
@@ -159,6 +167,10 @@ pub(super) fn unknown(operator: &str) -> Reject {
         "Loop" | "Scan" => (
             "its steps are a graph of their own",
             "recurrent layers as LSTM or GRU (exported by PyTorch, or by tf2onnx from tf_keras, a GRU with reset_after = True)",
+        ),
+        _ if operator.starts_with("com.microsoft.nchwc.") => (
+            "it was made for one processor by ONNX Runtime's optimizer",
+            "the model before it was optimized, or optimized at the level basic or extended",
         ),
         "RNN" => ("this operator is not supported", "LSTM or GRU"),
         _ => ("this operator is not supported", ""),
