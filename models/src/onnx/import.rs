@@ -9,7 +9,7 @@ use super::attributes::Attributes;
 use super::constant::{Constant, Elements};
 use super::error::{ImportError, UnsupportedNode};
 use super::fold::{self, FOLDED};
-use super::model::{Structure, decode, node_name, operator_name, structure};
+use super::model::{Structure, declared_shape, decode, node_name, operator_name, structure};
 use super::operators::{self, Builder, Call, Operand, Reject};
 use crate::evaluate::evaluate;
 use crate::graph::{Graph, ValueId};
@@ -23,8 +23,7 @@ const MAX_COMPUTED: u64 = 1 << 28;
 /// The first thing wrong with the file, or all nodes that are not supported.
 pub fn import(bytes: &[u8]) -> Result<Graph, ImportError> {
     let proto = decode(bytes)?;
-    let structure = structure(&proto)?;
-    let (graph, unsupported) = build(&proto, &structure)?;
+    let Built { graph, unsupported, .. } = build(&proto)?;
     if unsupported.is_empty() { Ok(graph) } else { Err(ImportError::Unsupported(unsupported)) }
 }
 
@@ -37,16 +36,55 @@ pub fn import_file(path: &Path) -> Result<Graph, ImportError> {
     import(&bytes)
 }
 
-/// The graph as far as it can be built, and the nodes that cannot be expressed.
-pub(super) fn build(
-    proto: &ModelProto,
-    structure: &Structure<'_>,
-) -> Result<(Graph, Vec<UnsupportedNode>), ImportError> {
-    let mut importer = Importer::new(proto, structure)?;
+/// A graph as far as it can be built.
+pub(super) struct Built<'a> {
+    /// What it was built from; its inputs have the shapes that the graph's have.
+    pub(super) structure: Structure<'a>,
+    pub(super) graph: Graph,
+    /// The nodes that cannot be expressed.
+    pub(super) unsupported: Vec<UnsupportedNode>,
+}
+
+/// Builds a graph. A first dimension of inputs that is fixed to more than 1 is taken as declared (steps of time, say) where
+/// the model can be built so, else as a batch, of which one item is run.
+pub(super) fn build(proto: &ModelProto) -> Result<Built<'_>, ImportError> {
+    let structure = structure(proto)?;
+    let batch = structure.inputs.iter().find_map(|i| i.shape.first().copied().filter(|&first| first > 1));
+    let declared = of_structure(proto, structure);
+    let Some(batch) = batch.filter(|_| !declared.as_ref().is_ok_and(|built| built.unsupported.is_empty())) else {
+        return declared;
+    };
+    let mut structure = super::model::structure(proto)?;
+    let batched = structure.inputs.iter_mut().filter(|input| input.shape.first() == Some(&batch));
+    let batched: Vec<String> = batched.map(|input| (input.shape[0] = 1, input.name.to_string()).1).collect();
+    match of_structure(proto, structure) {
+        Ok(built) if !built.unsupported.is_empty() || is_one_item(&built, batch) => Ok(built),
+        _ => Err(ImportError::Batch { value: batched.join(", "), batch }),
+    }
+}
+
+/// Whether the outputs that a model declares for a batch are those that were built, but for the batch.
+fn is_one_item(built: &Built<'_>, batch: usize) -> bool {
+    let outputs = built.structure.graph.output.iter().zip(&built.graph.outputs);
+    outputs.into_iter().all(|(declared, &found)| {
+        let found = &built.graph.value(found).shape;
+        let Some(declared) = declared_shape(declared) else { return true };
+        let same = |(axis, (declared, &found)): (usize, (&Result<usize, String>, &usize))| match declared {
+            Ok(size) if axis == 0 => *size == found * batch,
+            Ok(size) => *size == found,
+            Err(_) => true,
+        };
+        declared.len() == found.len() && declared.iter().zip(found).enumerate().all(same)
+    })
+}
+
+fn of_structure<'a>(proto: &'a ModelProto, structure: Structure<'a>) -> Result<Built<'a>, ImportError> {
+    let mut importer = Importer::new(proto, &structure)?;
     for node in &structure.order {
         importer.node(node)?;
     }
-    importer.finish(structure)
+    let (graph, unsupported) = importer.finish(&structure)?;
+    Ok(Built { structure, graph, unsupported })
 }
 
 /// What is known of a name in the file.

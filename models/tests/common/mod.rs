@@ -48,10 +48,12 @@ impl Model {
         self
     }
 
-    /// Adds a node named after its output.
+    /// Adds a node named after its output; the operator's domain stands before it, where it has one.
     pub fn node(mut self, operator: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>) -> Self {
+        let (domain, operator) = operator.rsplit_once('.').unwrap_or(("", operator));
         self.graph().node.push(NodeProto {
             name: format!("node_{output}"),
+            domain: domain.into(),
             op_type: operator.into(),
             input: inputs.iter().map(ToString::to_string).collect(),
             output: vec![output.into()],
@@ -147,6 +149,11 @@ pub fn ints(name: &str, ints: &[i64]) -> AttributeProto {
 
 pub fn float(name: &str, f: f32) -> AttributeProto {
     AttributeProto { name: name.into(), r#type: AttributeType::Float as i32, f, ..AttributeProto::default() }
+}
+
+pub fn floats(name: &str, floats: &[f32]) -> AttributeProto {
+    let r#type = AttributeType::Floats as i32;
+    AttributeProto { name: name.into(), r#type, floats: floats.to_vec(), ..AttributeProto::default() }
 }
 
 /// An attribute that is the attribute of the function around.

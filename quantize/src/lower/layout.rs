@@ -38,8 +38,16 @@ impl Layout {
         if self.0.len() == 4 { both.into_iter().find(fits) } else { None }
     }
 
-    /// A layout for a shape of which nothing is known: channels second, then rows, then columns.
+    /// A layout for a shape of which nothing is known: channels second, then rows, then columns; for a sequence, whose steps come
+    /// first, rows, then columns, and the channels last.
     pub fn default_of(shape: &[usize]) -> Self {
+        if shape.first().is_some_and(|&steps| steps > 1) {
+            let axes = [Axis::Row, Axis::Column];
+            let wide = (0..shape.len().saturating_sub(1)).filter(|&d| shape[d] > 1);
+            let mut dims = vec![vec![]; shape.len()];
+            wide.zip(axes).for_each(|(d, axis)| dims[d] = vec![axis]);
+            return Self(dims).with_last(Axis::Channel);
+        }
         let axes = [Axis::Channel, Axis::Row, Axis::Column];
         let dims = (0..shape.len()).map(|d| match d.checked_sub(1).and_then(|d| axes.get(d)) {
             Some(&axis) => vec![axis],
@@ -231,7 +239,7 @@ fn of_value(graph: &Graph, input: ValueId) -> Layout {
                 .map(|d| axes.iter().find(|(dim, _)| *dim == d).map(|&(_, axis)| vec![axis]).unwrap_or_default())
                 .collect(),
         ),
-        None if shape.len() == 2 => Layout::channels_last(2, true),
+        None if shape.len() == 2 && shape[0] == 1 => Layout::channels_last(2, true),
         None => Layout::default_of(shape),
     }
 }
@@ -259,7 +267,9 @@ fn imposed(
                 // A flattened tensor keeps one axis a dimension: the channels innermost.
                 let flat: Vec<usize> = dims[1].clone();
                 let axes = [Axis::Channel, Axis::Column, Axis::Row];
-                return (flat.len() <= 3).then(|| flat.into_iter().rev().zip(axes).collect());
+                let fits = flat.len() + dims[0].len() <= 3;
+                let flat = flat.into_iter().rev().zip(axes).chain(all(0, Axis::Row));
+                return fits.then(|| flat.collect());
             }
             Operator::Recurrence(_) => return Some([all(0, Axis::Row), all(2, Axis::Channel)].concat()),
             Operator::Transpose { permutation } => permutation.iter().map(|&p| dims[p].clone()).collect(),

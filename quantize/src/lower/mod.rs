@@ -254,8 +254,13 @@ pub fn lower(graph: &Graph) -> Result<RowGraph, Vec<LowerError>> {
     };
     let (place, like) = layout::of_input(graph, input);
     lowering.rows.input = lowering.add_value(input, place, like);
+    if !lowering.is_whole(input) {
+        let name = &graph.value(input).name;
+        errors.push(error(name, "its axes are not rows, columns and channels", "[1, channels, height, width]"));
+    }
     for node in &graph.nodes {
-        if let Err(e) = lowering.node(node) {
+        let lowered = lowering.node(node).and_then(|()| lowering.checked(node));
+        if let Err(e) = lowered {
             errors.push(e);
             // Later nodes are still looked at, so that all errors are named at once.
             lowering.places[node.output.0] =
@@ -310,6 +315,26 @@ impl Lowering<'_> {
         let index = self.rows.values.len() - 1;
         self.places[source.0] = Some(Place { value: index, layout, poisoned: false });
         index
+    }
+
+    /// Whether the rows of a value hold all of its elements.
+    fn is_whole(&self, id: ValueId) -> bool {
+        let elements: usize = self.graph.value(id).shape.iter().product();
+        self.places[id.0].as_ref().is_none_or(|p| p.poisoned || self.rows.values[p.value].len() == elements)
+    }
+
+    /// Refuses a node whose output's rows would lack elements.
+    fn checked(&self, node: &Node) -> Result<(), LowerError> {
+        if self.is_whole(node.output) {
+            return Ok(());
+        }
+        Err(LowerError {
+            node: node.name.clone(),
+            operator: node.operator.name(),
+            shape: self.graph.value(node.output).shape.clone(),
+            reason: "its axes are not rows, columns and channels".into(),
+            nearest: "[1, channels, height, width]".into(),
+        })
     }
 
     fn node(&mut self, node: &Node) -> Result<(), LowerError> {
@@ -490,7 +515,7 @@ impl Lowering<'_> {
                     self.rows.nodes[index].clamp = [*min, *max];
                 }
             }
-            Operator::AveragePool { window, count_include_pad } if self.is_whole(node, window, &first) => {
+            Operator::AveragePool { window, count_include_pad } if self.covers_all(node, window, &first) => {
                 let operator = RowOperator::AveragePool { count_include_pad: *count_include_pad };
                 let [rows, columns, _] = self.rows.values[first.value].shape;
                 let window = Window { kernel: [rows, columns], ..POINT };
@@ -639,7 +664,7 @@ impl Lowering<'_> {
     }
 
     /// Whether a window covers all pixels, however rows and columns are spread over the tensor's axes.
-    fn is_whole(&self, node: &Node, window: &Window, input: &Place) -> bool {
+    fn covers_all(&self, node: &Node, window: &Window, input: &Place) -> bool {
         let shape = &self.graph.value(node.inputs[0]).shape;
         !window.is_padded() && shape.get(2..) == Some(&window.kernel[..]) && input.layout.is_channel(1)
     }

@@ -348,6 +348,11 @@ impl Builder {
         target: Option<Vec<usize>>,
     ) -> Result<ValueId, Reject> {
         let shapes: Vec<&[usize]> = inputs.iter().map(|&i| self.shape(i)).collect();
+        if let (true, Some(batch)) =
+            (operator.takes_image(), shapes.first().and_then(|s| s.first()).filter(|&&b| b > 1))
+        {
+            return Err(unsupported(format!("a batch of {batch} images"), "one image: a batch of 1"));
+        }
         let shape = infer(&operator, &shapes, target.as_deref()).map_err(|e| Reject::Invalid(e.0))?;
         let name = call.outputs.first().map_or(call.name, String::as_str).to_string();
         let output = self.graph.add_value(name, shape);
