@@ -6,9 +6,11 @@ mod einsum;
 mod elementwise;
 mod functions;
 mod fused;
+mod join;
 mod logic;
 mod normalization;
 mod order;
+mod pad;
 mod parts;
 mod places;
 mod pooling;
@@ -18,6 +20,7 @@ mod recurrent;
 mod reduce;
 mod resize;
 mod shape;
+mod stacks;
 mod upsampling;
 mod volumes;
 
@@ -45,7 +48,7 @@ const TABLE: &[(&str, Handler)] = &[
     ("Ceil", functions::ceil),
     ("Celu", functions::celu),
     ("Clip", elementwise::clip),
-    ("Concat", parts::concat),
+    ("Concat", join::concat),
     ("Conv", convolution::convolution),
     ("ConvTranspose", upsampling::transposed_convolution),
     ("DepthToSpace", upsampling::depth_to_space),
@@ -90,7 +93,7 @@ const TABLE: &[(&str, Handler)] = &[
     ("Not", logic::not),
     ("Or", logic::or),
     ("PRelu", functions::parametric_relu),
-    ("Pad", parts::pad),
+    ("Pad", pad::pad),
     ("Pow", functions::power),
     ("QLinearConv", qlinear::convolution),
     ("QLinearMatMul", qlinear::matmul),

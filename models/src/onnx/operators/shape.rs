@@ -4,7 +4,7 @@ use super::convolution::{as_image, like};
 use super::logic::is_truth;
 use super::order::in_image_order;
 use super::places::listed;
-use super::{Builder, Call, Operand, Reject, unsupported};
+use super::{Builder, Call, Operand, Reject, stacks, unsupported};
 use crate::graph::{Operator, ValueId};
 use crate::onnx::constant::Elements;
 use crate::onnx::fold::{flattened, permutation, reshaped, squeezed, unsqueezed};
@@ -155,7 +155,10 @@ pub(super) fn reshape(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
     let input = call.value(0)?;
     let target = call.constant(1)?.integers()?;
     let shape = reshaped(builder.shape(input), target, call.attributes.flag("allowzero", false)?)?;
-    Ok(vec![builder.reshape(call, input, shape)?])
+    match stacks::flattened(builder, call, input, &shape)? {
+        Some(runs) => Ok(vec![runs]),
+        None => Ok(vec![builder.reshape(call, input, shape)?]),
+    }
 }
 
 pub(super) fn flatten(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
