@@ -10,6 +10,7 @@ use crate::fuse::fuse;
 use crate::gate::gate;
 use crate::lower::{LowerError, RowGraph, RowOperator, lower};
 use crate::padding;
+use crate::poles;
 use crate::ports;
 use crate::precision::{self, Activations};
 use crate::qgraph::QGraph;
@@ -169,12 +170,15 @@ impl Model {
     }
 
     /// Rewrites that need to see values and leave the model's function as it is: channels become alike in size
-    /// ([`crate::equalize`]), and padding that int8 cannot hold is taken apart ([`crate::padding`]).
+    /// ([`crate::equalize`]), padding that int8 cannot hold is taken apart ([`crate::padding`]), and arguments that int8 cannot tell
+    /// from zero stay off poles ([`crate::poles`]).
     ///
     /// # Errors
     /// The float model cannot be run on an input.
     fn balance(&mut self, inputs: &[Vec<f32>]) -> Result<(), CompileError> {
-        if equalize::equalize(&mut self.graph, inputs)? + padding::separate(&mut self.graph, inputs)? > 0 {
+        let equalized = equalize::equalize(&mut self.graph, inputs)?;
+        let separated = padding::separate(&mut self.graph, inputs)?;
+        if equalized + separated + poles::keep_off(&mut self.graph, inputs)? > 0 {
             self.rows = lower(&self.graph).map_err(CompileError::Unsupported)?;
         }
         Ok(())

@@ -60,6 +60,12 @@ fn forward(rows: &RowGraph, node: &RowNode, ranges: &[Option<Range>]) -> Option<
         RowOperator::Affine { scale, offset } => {
             union(scale.iter().zip(offset).flat_map(|(a, b)| x.map(|x| [a * x + b; 2])).collect())
         }
+        // What picks elements, or takes means of some.
+        RowOperator::Convolution { weights, bias, groups: _, pad_value: None } if bias.iter().all(|&b| b == 0.0) => {
+            let shares = weights.chunks(weights.len() / bias.len().max(1));
+            let is_mean = |kernel: &[f32]| kernel.iter().all(|&w| w >= 0.0) && kernel.iter().sum::<f32>() < 1.0 + 1e-4;
+            shares.clone().all(is_mean).then_some([x[0].min(0.0), x[1].max(0.0)])
+        }
         RowOperator::LogSoftmax => {
             let channels = rows.values[node.output].shape[2] as f32;
             Some([x[0] - x[1] - channels.ln(), 0.0])

@@ -23,6 +23,7 @@ pub mod lower;
 pub mod pack;
 pub mod padding;
 pub mod page;
+mod poles;
 pub mod ports;
 pub mod precision;
 pub mod qgraph;

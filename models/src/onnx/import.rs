@@ -7,6 +7,7 @@ use tract_onnx::pb::{ModelProto, NodeProto};
 
 use super::attributes::Attributes;
 use super::constant::{Constant, Elements};
+use super::control::is_control;
 use super::error::{ImportError, UnsupportedNode};
 use super::fold::{self, FOLDED};
 use super::model::{Structure, declared_shape, decode, node_name, operator_name, structure};
@@ -89,18 +90,21 @@ fn of_structure<'a>(proto: &'a ModelProto, structure: Structure<'a>) -> Result<B
 
 /// What is known of a name in the file.
 #[derive(Clone, Debug)]
-enum Known {
+pub(super) enum Known {
     Constant(Constant),
     Value(ValueId),
     /// Depends on a node that is not supported.
     Unknown,
 }
 
-struct Importer<'a> {
-    builder: Builder,
-    opset: i64,
-    known: HashMap<&'a str, Known>,
-    unsupported: Vec<UnsupportedNode>,
+/// A file on its way to a graph.
+pub(super) struct Importer<'a> {
+    pub(super) builder: Builder,
+    pub(super) opset: i64,
+    pub(super) known: HashMap<&'a str, Known>,
+    pub(super) unsupported: Vec<UnsupportedNode>,
+    /// Nodes of graphs inside of others, counted at each trip.
+    pub(super) inside: usize,
 }
 
 impl<'a> Importer<'a> {
@@ -124,14 +128,26 @@ impl<'a> Importer<'a> {
             }
             known.insert(input.name, Known::Value(id));
         }
-        Ok(Self { builder, opset: structure.opset, known, unsupported: vec![] })
+        Ok(Self { builder, opset: structure.opset, known, unsupported: vec![], inside: 0 })
     }
 
-    fn node(&mut self, node: &'a NodeProto) -> Result<(), ImportError> {
+    pub(super) fn node(&mut self, node: &'a NodeProto) -> Result<(), ImportError> {
         if self.fold(node)? {
             return Ok(());
         }
         let operator = operator_name(node);
+        if is_control(&operator) {
+            let result = self.control(node)?;
+            let outputs = self.accepted(node, None, result)?;
+            let mut outputs = outputs.into_iter();
+            for name in &node.output {
+                let known = outputs.next().unwrap_or(Known::Unknown);
+                if !name.is_empty() {
+                    self.known.insert(name, known);
+                }
+            }
+            return Ok(());
+        }
         let handler = operators::find(&operator);
         let inputs = node.input.iter().map(|name| self.known.get(name.as_str()));
         let unknown = inputs.clone().flatten().any(|k| matches!(k, Known::Unknown));
@@ -164,26 +180,34 @@ impl<'a> Importer<'a> {
             },
             Some(handler) => handler(&mut self.builder, &call),
         };
-        let outputs = match result {
-            Ok(values) => values,
-            Err(Reject::Unsupported { reason, nearest }) => {
-                let shape = operands.iter().flatten().find_map(|o| match o {
-                    Operand::Value(id) => Some(self.builder.shape(*id).to_vec()),
-                    Operand::Constant(_) => None,
-                });
-                let node = node_name(node).to_string();
-                self.unsupported.push(UnsupportedNode { node, operator: operator.clone(), shape, reason, nearest });
-                vec![]
-            }
-            Err(Reject::Invalid(reason)) => {
-                return Err(ImportError::Invalid { node: node_name(node).into(), operator, reason });
-            }
-            Err(Reject::Import(error)) => return Err(error),
-        };
+        let shape = operands.iter().flatten().find_map(|o| match o {
+            Operand::Value(id) => Some(self.builder.shape(*id).to_vec()),
+            Operand::Constant(_) => None,
+        });
+        let outputs = self.accepted(node, shape, result)?;
         for (index, name) in node.output.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
             self.known.insert(name, outputs.get(index).map_or(Known::Unknown, |&id| Known::Value(id)));
         }
         Ok(())
+    }
+
+    /// The outputs of a node; none, and the node is noted, where it is not supported.
+    fn accepted<T>(
+        &mut self,
+        node: &NodeProto,
+        shape: Option<Vec<usize>>,
+        result: Result<Vec<T>, Reject>,
+    ) -> Result<Vec<T>, ImportError> {
+        let (name, operator) = (node_name(node).to_string(), operator_name(node));
+        match result {
+            Ok(outputs) => Ok(outputs),
+            Err(Reject::Unsupported { reason, nearest }) => {
+                self.unsupported.push(UnsupportedNode { node: name, operator, shape, reason, nearest });
+                Ok(vec![])
+            }
+            Err(Reject::Invalid(reason)) => Err(ImportError::Invalid { node: name, operator, reason }),
+            Err(Reject::Import(error)) => Err(error),
+        }
     }
 
     /// Computes a node all of whose inputs are constant, and shapes, which always are; true if that was done.

@@ -131,7 +131,7 @@ fn order<'a>(
             continue;
         }
         let node = &graph.node[index];
-        for value in node.input.iter().filter(|i| !i.is_empty()) {
+        for value in reads(node) {
             if let Some(from) = writer(value, node_name(node))? {
                 readers.entry(from).or_default().push(index);
                 missing[index] += 1;
@@ -157,6 +157,21 @@ fn order<'a>(
         return Err(ImportError::Cycle { node: graph.node.get(stuck).map_or("", node_name).into() });
     }
     Ok(order)
+}
+
+/// The values that a node reads: its inputs, and what graphs inside it take from around them.
+fn reads(node: &NodeProto) -> Vec<&str> {
+    let inputs = node.input.iter().map(String::as_str).filter(|name| !name.is_empty());
+    inputs.chain(node.attribute.iter().filter_map(|a| a.g.as_ref()).flat_map(captured)).collect()
+}
+
+/// The values of a graph that it does not make itself.
+fn captured(graph: &GraphProto) -> Vec<&str> {
+    let given = graph.input.iter().map(|i| &i.name).chain(graph.initializer.iter().map(|t| &t.name));
+    let own: HashSet<&str> = given.chain(graph.node.iter().flat_map(|node| &node.output)).map(String::as_str).collect();
+    let read = graph.node.iter().flat_map(reads).chain(graph.output.iter().map(|o| o.name.as_str()));
+    let mut seen = HashSet::new();
+    read.filter(|name| !own.contains(name) && seen.insert(*name)).collect()
 }
 
 /// Declared element type, where there is one.

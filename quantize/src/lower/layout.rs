@@ -212,7 +212,13 @@ pub(super) fn dense_weights(layout: &Layout, input: &RowValue, weight: &Tensor) 
 /// cares makes of it.
 pub(super) fn of_input(graph: &Graph, input: ValueId) -> (Layout, [usize; 3]) {
     // An input that is only taken apart, or put together, is laid out as what it becomes, whose elements come in the same order.
-    if let [reader] = graph.consumers(input)[..]
+    let mut fed = input;
+    while let [reader] = graph.consumers(fed)[..]
+        && let Operator::Quantize { .. } = graph.nodes[reader].operator
+    {
+        fed = graph.nodes[reader].output;
+    }
+    if let [reader] = graph.consumers(fed)[..]
         && graph.nodes[reader].operator == Operator::Reshape
     {
         let parts = graph.nodes[reader].output;
@@ -260,7 +266,7 @@ fn imposed(
     let all = |d: usize, axis: Axis| dims.get(d).into_iter().flatten().map(move |&i| (i, axis)).collect::<Vec<_>>();
     for node in graph.consumers(value).into_iter().map(|n| &graph.nodes[n]) {
         let next = match &node.operator {
-            Operator::Convolution { .. } | Operator::MaxPool { .. } | Operator::AveragePool { .. } => {
+            operator if operator.takes_image() => {
                 return Some([all(1, Axis::Channel), all(2, Axis::Row), all(3, Axis::Column)].concat());
             }
             Operator::Dense { .. } if dims.len() == 2 => {

@@ -444,6 +444,9 @@ impl Lowering<'_> {
                     }
                 }
             }
+            Operator::Concat { axis: 0 } if places.iter().all(|p| self.rows.values[p.value].shape[..2] == [1, 1]) => {
+                self.sequence(node, &places).ok_or_else(|| fail("steps of unlike layouts", "steps of one layout"))?;
+            }
             Operator::Concat { axis } => {
                 let joins = |p: &Place| {
                     let channels = self.rows.values[p.value].shape[2];
@@ -573,8 +576,14 @@ impl Lowering<'_> {
             }
             Operator::Reshape => {
                 let from = &self.graph.value(node.inputs[0]).shape;
+                // What is handed out has the same elements in the same order, whatever its shape.
+                let last = self.graph.outputs.contains(&node.output) && self.graph.consumers(node.output).is_empty();
                 match first.layout.reshaped(from, &shape, &self.rows.values[first.value].shape) {
                     Some(layout) => self.alias(node, first, layout),
+                    None if last => {
+                        let layout = first.layout.clone();
+                        self.alias(node, first, layout);
+                    }
                     None => return Err(fail("the new shape splits an axis", "merging axes, or adding axes of size 1")),
                 }
             }
@@ -691,6 +700,32 @@ impl Lowering<'_> {
             (output.shape, output.strides) = (shape, input.layout.axis_strides(shape));
         }
         Some(())
+    }
+
+    /// Steps one behind the other as rows: each with zeros in place of the others, summed.
+    fn sequence(&mut self, node: &Node, places: &[Place]) -> Option<()> {
+        let (first, count) = (&places[0].layout, places.len());
+        let single = node.inputs.iter().all(|&input| self.graph.value(input).shape[0] == 1);
+        if !single || places.iter().any(|p| p.layout != *first) {
+            return None;
+        }
+        let layout = first.with(0, Some(Axis::Row));
+        let mut sum: Option<usize> = None;
+        for (step, place) in places.iter().enumerate() {
+            let rows: Vec<f32> = (0..count).map(|row| if row == step { 0.0 } else { -1.0 }).collect();
+            let (window, upsampling) = places::cover([&rows, &[0.0]], [1, 1])?;
+            let operator = RowOperator::Resample { rows, columns: vec![0.0], upsampling };
+            self.push(node, operator, &[place.value], window, layout.clone());
+            let alone = self.rows.values.len() - 1;
+            sum = Some(match sum {
+                None => alone,
+                Some(sum) => {
+                    self.push(node, RowOperator::Add { signs: [1.0; 2] }, &[sum, alone], POINT, layout.clone());
+                    self.rows.values.len() - 1
+                }
+            });
+        }
+        sum.map(drop)
     }
 
     /// Concatenation, two at a time: what has come together before the last is a prefix of the output's channels.

@@ -35,7 +35,7 @@ pub(super) fn concat(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
 
 fn side_by_side(builder: &mut Builder, call: &Call<'_>, inputs: &[ValueId], axis: usize) -> Result<ValueId, Reject> {
     let rank = builder.shape(inputs[0]).len();
-    let is_line = (axis == 2 && rank >= 3) || axis == 3;
+    let is_line = builder.shape(inputs[0])[0] == 1 && ((axis == 2 && rank >= 3) || axis == 3);
     if !is_line || !(3..=4).contains(&rank) || inputs.iter().any(|&i| builder.shape(i).len() != rank) {
         return builder.emit(call, Operator::Concat { axis }, inputs);
     }

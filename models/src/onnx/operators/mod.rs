@@ -109,6 +109,7 @@ const TABLE: &[(&str, Handler)] = &[
     ("Relu", elementwise::relu),
     ("Reshape", shape::reshape),
     ("Resize", resize::resize),
+    ("ReverseSequence", parts::reverse_sequence),
     ("Round", functions::round),
     ("Selu", functions::selu),
     ("Sigmoid", functions::sigmoid),
@@ -166,10 +167,6 @@ pub(super) fn unknown(operator: &str) -> Reject {
         "ConvInteger" | "MatMulInteger" | "DynamicQuantizeLinear" => (
             "its scales are found while the model runs",
             "scales found before: QLinearConv, QLinearMatMul, or QuantizeLinear and DequantizeLinear around float operators",
-        ),
-        "Loop" | "Scan" => (
-            "its steps are a graph of their own",
-            "recurrent layers as LSTM or GRU (exported by PyTorch, or by tf2onnx from tf_keras, a GRU with reset_after = True)",
         ),
         _ if operator.starts_with("com.microsoft.nchwc.") => (
             "it was made for one processor by ONNX Runtime's optimizer",

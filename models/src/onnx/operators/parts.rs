@@ -138,6 +138,24 @@ pub(super) fn gather(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
     Ok(vec![builder.reshape(call, taken, target)?])
 }
 
+/// Whole sequences from the last step to the first.
+pub(super) fn reverse_sequence(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    let (value, lengths) = (call.value(0)?, call.constant(1)?);
+    let rank = builder.shape(value).len();
+    let [time, batch] = [("time_axis", 0), ("batch_axis", 1)].map(|(name, default)| call.attributes.int(name, default));
+    let (time, batch) = (axis(time?, rank)?, axis(batch?, rank)?);
+    let steps = builder.shape(value)[time];
+    if builder.shape(value)[batch] != 1
+        || lengths.integers()?.iter().any(|&length| usize::try_from(length) != Ok(steps))
+    {
+        return Err(unsupported("sequences that end early, or several", format!("one sequence of {steps} steps")));
+    }
+    let wanted: Vec<usize> = (0..listed(steps)?).rev().collect();
+    let turned =
+        on_axis(builder, call, value, time, |builder, image, axis| picked(builder, call, image, axis, &wanted))?;
+    Ok(vec![turned])
+}
+
 /// Some indices of an axis.
 fn picked(
     builder: &mut Builder,
@@ -152,6 +170,16 @@ fn picked(
         return cut(builder, call, value, Cut { axis, start: first, end: first + count, step: 1 });
     }
     let form = || unsupported(format!("indices {wanted:?} of axis {axis}"), "channels, rows or columns of an image");
+    // Steps of a sequence are the rows of a signal.
+    if let (0, &[_, first, second]) = (axis, builder.shape(value))
+        && (first == 1 || second == 1)
+    {
+        let [forth, back] = if first == 1 { [[1, 2, 0], [2, 0, 1]] } else { [[2, 1, 0]; 2] };
+        let turn = |order: [usize; 3]| Operator::Transpose { permutation: order.to_vec() };
+        let signal = builder.emit(call, turn(forth), &[value])?;
+        let taken = picked(builder, call, signal, 2, wanted)?;
+        return builder.emit(call, turn(back), &[taken]);
+    }
     if !(1..4).contains(&axis) {
         return Err(form());
     }

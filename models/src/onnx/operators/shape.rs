@@ -5,7 +5,7 @@ use super::logic::is_truth;
 use super::order::in_image_order;
 use super::places::listed;
 use super::{Builder, Call, Operand, Reject, stacks, unsupported};
-use crate::graph::{Operator, ValueId};
+use crate::graph::{Operator, Tensor, ValueId};
 use crate::onnx::constant::Elements;
 use crate::onnx::fold::{flattened, permutation, reshaped, squeezed, unsqueezed};
 use crate::shape::elements;
@@ -87,6 +87,13 @@ fn repeated(builder: &mut Builder, call: &Call<'_>, value: ValueId, repeats: &[u
     let form = || unsupported(format!("{shape:?} repeated to {sizes:?}"), "channels, rows and columns of an image");
     if elements(&sizes).is_none() {
         return Err(form());
+    }
+    if let (&[_, 1], &[1, copies]) = (shape.as_slice(), repeats) {
+        listed(copies)?;
+        let weight = Tensor { shape: vec![copies, 1], data: vec![1.0; copies] };
+        let output = builder.emit(call, Operator::Dense { weight, bias: vec![0.0; copies] }, &[value])?;
+        builder.spread.insert(output, value);
+        return Ok(output);
     }
     // Neighbours along an axis that is merged with the one before: each of them several times.
     if let Some(axis) = (2..shape.len()).find(|&axis| shape.len() == 5 && shape[axis] == 1 && repeats[axis] > 1)
