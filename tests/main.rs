@@ -12,6 +12,7 @@ mod budget;
 mod commands;
 mod common;
 mod device;
+mod exported;
 mod hostile_onnx;
 mod inputs;
 mod layouts;

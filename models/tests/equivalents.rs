@@ -104,3 +104,186 @@ fn first_dimensions() {
     let unsupported = batch().node("Det", &["c"], "d", vec![]).node("NonZero", &["c"], "y", vec![]).finish(&["y", "d"]);
     assert!(matches!(import(&unsupported).unwrap_err(), ImportError::Unsupported(list) if list.len() == 2));
 }
+
+/// Branches weighted by shares of a softmax over them (Li et al., 2019), each by itself and all in one tensor.
+#[test]
+fn stacks() {
+    const BRANCHES: [&str; 3] = ["Relu", "Sigmoid", "Tanh"];
+    for count in [2, 3] {
+        let branches = || {
+            BRANCHES.iter().take(count).enumerate().fold(Model::new(&[1, 4, 3, 2]), |model, (i, operator)| {
+                let model = model.node(operator, &["x"], &format!("b{i}"), vec![]);
+                model.node("GlobalAveragePool", &[&format!("b{i}")], &format!("g{i}"), vec![])
+            })
+        };
+        let names = |stem: &str| -> Vec<String> { (0..count).map(|i| format!("{stem}{i}")).collect() };
+        let all = |model: Model, operator: &str, stem: &str, output: &str, attributes| {
+            let names = names(stem);
+            model.node(operator, &names.iter().map(String::as_str).collect::<Vec<_>>(), output, attributes)
+        };
+        let exponentials =
+            (0..count).fold(branches(), |model, i| model.node("Exp", &[&format!("g{i}")], &format!("e{i}"), vec![]));
+        let summed = all(exponentials, "Sum", "e", "total", vec![]);
+        let weighted = (0..count).fold(summed, |model, i| {
+            let model = model.node("Div", &[&format!("e{i}"), "total"], &format!("w{i}"), vec![]);
+            model.node("Mul", &[&format!("b{i}"), &format!("w{i}")], &format!("p{i}"), vec![])
+        });
+        let plain = all(weighted, "Sum", "p", "y", vec![]).finish(&["y"]);
+
+        let apart = |model: Model, stem: &str| {
+            (0..count).fold(model, |model, i| {
+                model.node("Unsqueeze", &[&format!("{stem}{i}"), "one"], &format!("{stem}u{i}"), vec![])
+            })
+        };
+        let axis = || vec![common::int("axis", 1)];
+        let stacked = apart(apart(branches().ints("one", &[1]), "b"), "g");
+        let stacked = all(all(stacked, "Concat", "bu", "u", axis()), "Concat", "gu", "g", axis());
+        let reduced = |model: Model| {
+            let model = model.node("Mul", &["u", "w"], "m", vec![]);
+            model.node("ReduceSum", &["m", "one"], "y", vec![common::int("keepdims", 0)]).finish(&["y"])
+        };
+        let whole = reduced(stacked.clone().node("Softmax", &["g"], "w", axis()));
+        // The shares of a flat vector, as linear layers give them.
+        let flat = stacked.ints("flat", &[1, 4 * count as i64]).ints("parts", &[1, count as i64, 4]);
+        let flat = flat.ints("last", &[3, 4]).node("Reshape", &["g", "flat"], "f", vec![]);
+        let flat = flat.node("Reshape", &["f", "parts"], "v", vec![]).node("Softmax", &["v"], "s", axis());
+        let flat = reduced(flat.node("Unsqueeze", &["s", "last"], "w", vec![]));
+        compute_the_same(&format!("{count} branches"), plain, vec![whole, flat]);
+    }
+}
+
+#[test]
+fn conditions_that_are_constant() {
+    let model = |channels: i64| {
+        let branch = |name: &str, operator: &str, number: f32| {
+            let inside = Model::new(&[]).floats("n", &[], vec![number]).node(operator, &["x"], "f", vec![]);
+            common::graph(name, inside.node("Mul", &["f", "n"], "r", vec![]), &[], &["r"])
+        };
+        let model = Model::new(&[1, 4, 3, 2]).ints("axis", &[1]).ints("channels", &[channels]);
+        let model = model.node("Shape", &["x"], "s", vec![]).node("Gather", &["s", "axis"], "c", vec![]);
+        let model = model.node("Equal", &["c", "channels"], "condition", vec![]);
+        let branches = vec![branch("then_branch", "Relu", 2.0), branch("else_branch", "Tanh", 3.0)];
+        model.node("If", &["condition"], "y", branches).finish(&["y"])
+    };
+    let plain = |operator: &str, number: f32| {
+        let model = Model::new(&[1, 4, 3, 2]).floats("n", &[], vec![number]).node(operator, &["x"], "f", vec![]);
+        model.node("Mul", &["f", "n"], "y", vec![]).finish(&["y"])
+    };
+    compute_the_same("true", plain("Relu", 2.0), vec![model(4)]);
+    compute_the_same("false", plain("Tanh", 3.0), vec![model(5)]);
+    let branch = |name: &str| common::graph(name, Model::new(&[]).node("Relu", &["x"], "r", vec![]), &[], &["r"]);
+    let computed = Model::new(&[1, 1]).node("If", &["x"], "y", vec![branch("then_branch"), branch("else_branch")]);
+    let error = import(&computed.finish(&["y"])).unwrap_err().to_string();
+    assert!(error.contains("node_y (If)") && error.contains("condition"), "{error}");
+}
+
+/// `h' = tanh(W h + x)` over the steps of `[3, 1, 4]`, written out and as loops.
+#[test]
+fn loops_of_known_trips() {
+    const STEPS: i64 = 3;
+    let start = || Model::new(&[STEPS, 1, 4]).floats("w", &[4, 4], reals(2, 16)).floats("h0", &[1, 4], reals(3, 4));
+    let cell = |model: Model, state: &str, step: &str, next: &str| {
+        let model = model.node("MatMul", &[state, "w"], &format!("{next}p"), vec![]);
+        model.node("Add", &[&format!("{next}p"), step], &format!("{next}s"), vec![]).node(
+            "Tanh",
+            &[&format!("{next}s")],
+            next,
+            vec![],
+        )
+    };
+    let plain = (0..STEPS).fold(start(), |model, t| {
+        let model = model.ints(&format!("t{t}"), &[t]).ints("one", &[0]);
+        let model = model.node("Gather", &["x", &format!("t{t}")], &format!("x3{t}"), vec![]);
+        let model = model.node("Squeeze", &[&format!("x3{t}"), "one"], &format!("x{t}"), vec![]);
+        let model = cell(model, &format!("h{t}"), &format!("x{t}"), &format!("h{}", t + 1));
+        model.node("Unsqueeze", &[&format!("h{}", t + 1), "one"], &format!("u{t}"), vec![])
+    });
+    let steps = plain.clone().node("Concat", &["u0", "u1", "u2"], "y", vec![common::int("axis", 0)]).finish(&["y"]);
+    let last = plain.finish(&["h3"]);
+
+    let inside = || Model::new(&[]).ints("limit", &[STEPS - 1]);
+    let body = inside().node("Gather", &["x", "i"], "step", vec![]);
+    let body = cell(body, "h", "step", "next").node("Less", &["i", "limit"], "more", vec![]);
+    let body = common::graph("body", body, &["i", "c", "h"], &["more", "next", "next"]);
+    let repeated = |trips: &str, outputs: &[&str], read: &str| {
+        let model = start().ints("many", &[1000]).ints("few", &[STEPS]);
+        model.node("Loop", &[trips, "", "h0"], "loop", vec![body.clone()]).outputs(outputs).finish(&[read])
+    };
+    let loops = |read: &str| ["many", "few", ""].map(|trips| repeated(trips, &["last", "all"], read));
+    let scanned = |read: &str| {
+        let body = cell(inside(), "h", "step", "next");
+        let body = common::graph("body", body, &["h", "step"], &["next", "next"]);
+        let attributes = vec![body, common::int("num_scan_inputs", 1)];
+        start().node("Scan", &["h0", "x"], "scan", attributes).outputs(&["last", "all"]).finish(&[read])
+    };
+    compute_the_same("the last state", last, [&loops("last")[..], &[scanned("last")]].concat());
+    compute_the_same("all states", steps, [&loops("all")[..], &[scanned("all")]].concat());
+
+    // Too many trips, or trips that are not known, are refused, and so is what a body has, once.
+    let endless = common::graph("body", cell(inside(), "h", "x0", "next"), &["i", "c", "h"], &["c", "next"]);
+    let model =
+        start().ints("t", &[0]).node("Gather", &["x", "t"], "x3", vec![]).node("Squeeze", &["x3", "t"], "x0", vec![]);
+    let error =
+        import(&model.node("Loop", &["", "", "h0"], "y", vec![endless]).finish(&["y"])).unwrap_err().to_string();
+    assert!(error.contains("64 times") && error.contains("LSTM"), "{error}");
+    let body = inside().node("Det", &["h"], "next", vec![]);
+    let body = common::graph("body", body, &["i", "c", "h"], &["c", "next"]);
+    let unknown = start().ints("few", &[STEPS]).node("Loop", &["few", "", "h0"], "y", vec![body]).finish(&["y"]);
+    assert!(matches!(import(&unknown).unwrap_err(), ImportError::Unsupported(list) if list.len() == 1));
+}
+
+#[test]
+fn sequences_backwards() {
+    let steps = || Model::new(&[4, 1, 3]).ints("n", &[4]).ints("back", &[3, 2, 1, 0]);
+    let plain = steps().node("Gather", &["x", "back"], "y", vec![]).finish(&["y"]);
+    let reversed = steps().node("ReverseSequence", &["x", "n"], "y", vec![]).finish(&["y"]);
+    let [found, _] = outputs("reversed", &reversed);
+    let expected: Vec<f32> = reals(1, 12).chunks(3).rev().flatten().copied().collect();
+    assert_eq!(found, expected);
+    compute_the_same("backwards", plain, vec![reversed]);
+}
+
+/// Keys' kernel over the four pixels around each place, the edge pixels going on.
+#[test]
+fn cubic_interpolation() {
+    let (height, width, factor, a) = (3usize, 4usize, 3usize, -0.75f32);
+    let scales = vec![1.0, 1.0, factor as f32, factor as f32];
+    let model = Model::new(&[1, 2, height as i64, width as i64]).floats("s", &[4], scales);
+    let attributes = vec![string("mode", "cubic"), string("coordinate_transformation_mode", "half_pixel")];
+    let bytes = model.node("Resize", &["x", "", "s"], "y", attributes).finish(&["y"]);
+    let x = reals(1, 2 * height * width);
+    let around = |at: usize, size: usize| {
+        let place = (at as f32 + 0.5) / factor as f32 - 0.5;
+        (-1..3).map(move |k| {
+            let d = (place.floor() + k as f32 - place).abs();
+            let near = (a + 2.0) * d.powi(3) - (a + 3.0) * d.powi(2) + 1.0;
+            let far = a * d.powi(3) - 5.0 * a * d.powi(2) + 8.0 * a * d - 4.0 * a;
+            let index = (place.floor() as i64 + k).clamp(0, size as i64 - 1) as usize;
+            (index, if d <= 1.0 { near } else { far })
+        })
+    };
+    for found in outputs("cubic", &bytes) {
+        let mut found = found.into_iter();
+        for c in 0..2 {
+            for y in 0..height * factor {
+                for u in 0..width * factor {
+                    let pixel = |row: usize, column: usize| x[(c * height + row) * width + column];
+                    let row = |row: usize| around(u, width).map(|(column, w)| pixel(row, column) * w).sum::<f32>();
+                    let expected: f32 = around(y, height).map(|(line, w)| row(line) * w).sum();
+                    assert!((found.next().unwrap() - expected).abs() < 1e-5, "{c} {y} {u}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn vectors_of_length_one() {
+    let plain = Model::new(&[1, 6]).ints("a", &[1]).node("Mul", &["x", "x"], "q", vec![]);
+    let plain = plain.node("ReduceSum", &["q", "a"], "s", vec![]).node("Sqrt", &["s"], "r", vec![]);
+    let plain = plain.node("Div", &["x", "r"], "y", vec![]).finish(&["y"]);
+    let norm = Model::new(&[1, 6]).ints("to", &[1, 6]).floats("least", &[], vec![1e-12]);
+    let norm = norm.node("ReduceL2", &["x"], "n", vec![ints("axes", &[1])]);
+    let norm = norm.node("Clip", &["n", "least"], "c", vec![]).node("Expand", &["c", "to"], "e", vec![]);
+    compute_the_same("a vector by its norm", plain, vec![norm.node("Div", &["x", "e"], "y", vec![]).finish(&["y"])]);
+}

@@ -63,6 +63,14 @@ impl Model {
         self
     }
 
+    /// Lets the last node have these outputs.
+    pub fn outputs(mut self, names: &[&str]) -> Self {
+        if let Some(node) = self.graph().node.last_mut() {
+            node.output = names.iter().map(ToString::to_string).collect();
+        }
+        self
+    }
+
     /// Adds a call of one of the model's functions.
     pub fn call(self, function: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>) -> Self {
         let mut model = self.node(function, inputs, output, attributes);
@@ -154,6 +162,19 @@ pub fn float(name: &str, f: f32) -> AttributeProto {
 pub fn floats(name: &str, floats: &[f32]) -> AttributeProto {
     let r#type = AttributeType::Floats as i32;
     AttributeProto { name: name.into(), r#type, floats: floats.to_vec(), ..AttributeProto::default() }
+}
+
+/// A graph inside a node, with the nodes and constants of a model, its inputs and its outputs.
+pub fn graph(name: &str, mut model: Model, inputs: &[&str], outputs: &[&str]) -> AttributeProto {
+    let values = |names: &[&str]| names.iter().map(|name| value(name, &[])).collect();
+    let mut inside = std::mem::take(model.graph());
+    (inside.input, inside.output) = (values(inputs), values(outputs));
+    AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::Graph as i32,
+        g: Some(inside),
+        ..AttributeProto::default()
+    }
 }
 
 /// An attribute that is the attribute of the function around.
