@@ -226,6 +226,11 @@ fn loops_of_known_trips() {
     let error =
         import(&model.node("Loop", &["", "", "h0"], "y", vec![endless]).finish(&["y"])).unwrap_err().to_string();
     assert!(error.contains("64 times") && error.contains("LSTM"), "{error}");
+    let doubled = inside().node("Concat", &["h", "h"], "next", vec![common::int("axis", 0)]);
+    let doubled = common::graph("body", doubled, &["i", "c", "h"], &["c", "next"]);
+    let growing = start().ints("many", &[60]).node("Loop", &["many", "", "h0"], "y", vec![doubled]).finish(&["y"]);
+    let error = import(&growing).unwrap_err().to_string();
+    assert!(error.contains("constants of more than"), "{error}");
     let body = inside().node("Det", &["h"], "next", vec![]);
     let body = common::graph("body", body, &["i", "c", "h"], &["c", "next"]);
     let unknown = start().ints("few", &[STEPS]).node("Loop", &["few", "", "h0"], "y", vec![body]).finish(&["y"]);
@@ -275,6 +280,13 @@ fn cubic_interpolation() {
             }
         }
     }
+}
+
+#[test]
+fn the_complement_of_an_error_function() {
+    let model = || Model::new(&[1, 3, 4, 2]).floats("one", &[], vec![1.0]);
+    let plain = model().node("Erf", &["x"], "e", vec![]).node("Sub", &["one", "e"], "y", vec![]).finish(&["y"]);
+    compute_the_same("Erfc", plain, vec![model().node("Erfc", &["x"], "y", vec![]).finish(&["y"])]);
 }
 
 #[test]

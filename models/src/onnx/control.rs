@@ -18,6 +18,9 @@ const MAX_TRIPS: usize = 64;
 /// Most nodes of all branches and trips.
 const MAX_NODES: usize = 20_000;
 
+/// Most elements of constants that branches and trips read to make others, and make.
+const MAX_FOLDED: usize = 1 << 24;
+
 const RECURRENT: &str = "a recurrent layer as LSTM or GRU (exported by PyTorch, or by tf2onnx from tf_keras, a GRU with reset_after = True)";
 
 /// Whether an operator has graphs of its own.
@@ -168,6 +171,11 @@ impl<'a> Importer<'a> {
                 return Err(Reject::Import(ImportError::UndefinedValue { value, reader }));
             }
             self.node(node)?;
+            self.folded += self.work(node);
+            if self.folded > MAX_FOLDED {
+                let reason = format!("branches and trips make constants of more than {MAX_FOLDED} numbers");
+                return Err(unsupported(reason, RECURRENT));
+            }
         }
         let output = |output: &tract_onnx::pb::ValueInfoProto| {
             self.known.get(output.name.as_str()).cloned().ok_or_else(|| {
@@ -176,6 +184,16 @@ impl<'a> Importer<'a> {
             })
         };
         graph.output.iter().map(output).collect()
+    }
+
+    /// Elements of a node's inputs and outputs, where all of them are constants.
+    fn work(&self, node: &NodeProto) -> usize {
+        let elements = |name: &String| match self.known.get(name.as_str()) {
+            Some(Known::Constant(constant)) => Some(constant.elements.len()),
+            _ => None,
+        };
+        let names = node.input.iter().chain(&node.output).filter(|name| !name.is_empty());
+        names.map(elements).sum::<Option<usize>>().unwrap_or(0)
     }
 
     fn known_shape(&self, known: &Known) -> Vec<usize> {

@@ -17,6 +17,8 @@ use crate::graph::{Graph, ValueId};
 
 /// Most operations of a node that is computed while the model is imported.
 const MAX_COMPUTED: u64 = 1 << 28;
+/// The same for a node of a loop, which is computed at each trip.
+const MAX_REPEATED: u64 = 1 << 20;
 
 /// Imports a model from the bytes of an ONNX file.
 ///
@@ -105,6 +107,8 @@ pub(super) struct Importer<'a> {
     pub(super) unsupported: Vec<UnsupportedNode>,
     /// Nodes of graphs inside of others, counted at each trip.
     pub(super) inside: usize,
+    /// Elements of constants that were read and made there.
+    pub(super) folded: usize,
 }
 
 impl<'a> Importer<'a> {
@@ -128,7 +132,7 @@ impl<'a> Importer<'a> {
             }
             known.insert(input.name, Known::Value(id));
         }
-        Ok(Self { builder, opset: structure.opset, known, unsupported: vec![], inside: 0 })
+        Ok(Self { builder, opset: structure.opset, known, unsupported: vec![], inside: 0, folded: 0 })
     }
 
     pub(super) fn node(&mut self, node: &'a NodeProto) -> Result<(), ImportError> {
@@ -170,14 +174,16 @@ impl<'a> Importer<'a> {
             None if unknown && FOLDED.contains(&operator.as_str()) => Ok(vec![]),
             None => Err(operators::unknown(&operator)),
             Some(_) if unknown => Ok(vec![]),
-            Some(handler) if constants_alone(&operands) => match computed(handler, &call)? {
-                Some(constants) => {
-                    let names = node.output.iter().filter(|name| !name.is_empty());
-                    self.known.extend(names.zip(constants).map(|(name, c)| (name.as_str(), Known::Constant(c))));
-                    return Ok(());
+            Some(handler) if constants_alone(&operands) => {
+                match computed(handler, &call, if self.inside == 0 { MAX_COMPUTED } else { MAX_REPEATED })? {
+                    Some(constants) => {
+                        let names = node.output.iter().filter(|name| !name.is_empty());
+                        self.known.extend(names.zip(constants).map(|(name, c)| (name.as_str(), Known::Constant(c))));
+                        return Ok(());
+                    }
+                    None => handler(&mut self.builder, &call),
                 }
-                None => handler(&mut self.builder, &call),
-            },
+            }
             Some(handler) => handler(&mut self.builder, &call),
         };
         let shape = operands.iter().flatten().find_map(|o| match o {
@@ -292,8 +298,8 @@ fn constants_alone(operands: &[Option<Operand<'_>>]) -> bool {
 }
 
 /// The outputs of a node whose inputs are constants, by the definition of the graph's operators; `None` where its handler does
-/// not take the first one as computed, or it is too large.
-fn computed(handler: operators::Handler, call: &Call<'_>) -> Result<Option<Vec<Constant>>, ImportError> {
+/// not take the first one as computed, or it takes more operations than `most`.
+fn computed(handler: operators::Handler, call: &Call<'_>, most: u64) -> Result<Option<Vec<Constant>>, ImportError> {
     let Some(Operand::Constant(first)) = call.operand(0) else { return Ok(None) };
     if !matches!(first.elements, Elements::Float(_)) || crate::shape::elements(&first.shape).is_none() {
         return Ok(None);
@@ -308,7 +314,7 @@ fn computed(handler: operators::Handler, call: &Call<'_>) -> Result<Option<Vec<C
     let work = |node: &crate::graph::Node| {
         graph.node_macs(node) + graph.value(node.output).shape.iter().product::<usize>() as u64
     };
-    if graph.nodes.iter().map(work).sum::<u64>() > MAX_COMPUTED {
+    if graph.nodes.iter().map(work).sum::<u64>() > most {
         return Ok(None);
     }
     let values = evaluate(&graph, &[&first.weights()?]);

@@ -104,6 +104,11 @@ impl Layout {
         self.0 == [vec![], vec![Axis::Channel], vec![Axis::Row, Axis::Column]]
     }
 
+    /// Whether this is `[1, rows and columns, channels, 1]`.
+    pub fn is_channels_of_pixels(&self) -> bool {
+        self.0 == [vec![], vec![Axis::Row, Axis::Column], vec![Axis::Channel], vec![]]
+    }
+
     /// The axis that a dimension runs over: the rows where it is of size 1; `None` where it runs over several, or the channels.
     pub fn spatial(&self, dimension: usize) -> Option<Axis> {
         match self.0.get(dimension)?[..] {

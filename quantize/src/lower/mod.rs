@@ -361,6 +361,8 @@ impl Lowering<'_> {
         let Some(first) = places.first().cloned() else { return Err(fail("there is no input", "at least one input")) };
         let axes = first.layout.image_axes();
         const PAIR: &str = "two tensors of one layout, one of which may have size 1 on some axes";
+        const MIXED: &str = "the pixels are mixed into another shape";
+        const SQUARE: &str = "as many outputs as pixels of a square image";
         const NCHW: &str = "a tensor of shape [1, channels, height, width]";
         match &node.operator {
             Operator::Convolution { weight, bias, window, .. }
@@ -381,6 +383,13 @@ impl Lowering<'_> {
                 let operator = RowOperator::Convolution { weights, bias, groups: 1, pad_value: None };
                 self.push(node, operator, &[first.value], POINT, first.layout);
             }
+            // A layer over the pixels of each channel that takes them for channels.
+            Operator::Convolution { weight, bias, window, groups: 1, pad_value: None }
+                if *window == POINT && first.layout.is_channels_of_pixels() =>
+            {
+                let weight = Tensor { shape: weight.shape[..2].to_vec(), data: weight.data.clone() };
+                self.tokens(node, &weight, bias, &first).ok_or_else(|| fail(MIXED, SQUARE))?;
+            }
             Operator::Convolution { weight, bias, window, groups, pad_value } => {
                 let Some(axes) = axes else { return Err(fail("the input is not an image", NCHW)) };
                 let operator = RowOperator::Convolution {
@@ -392,9 +401,7 @@ impl Lowering<'_> {
                 self.push(node, operator, &[first.value], along(axes, window), Layout::image_of(axes));
             }
             Operator::Dense { weight, bias } if first.layout.is_pixels_of_channels() => {
-                self.tokens(node, weight, bias, &first).ok_or_else(|| {
-                    fail("the pixels are mixed into another shape", "as many outputs as pixels of a square image")
-                })?;
+                self.tokens(node, weight, bias, &first).ok_or_else(|| fail(MIXED, SQUARE))?;
             }
             Operator::Dense { weight, bias } => {
                 let input = &self.rows.values[first.value];

@@ -26,6 +26,11 @@ pub(super) fn erf(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>
     emit(builder, call, Function::Erf)
 }
 
+/// `1 − erf(x)`, which tf2onnx leaves as TensorFlow names it.
+pub(super) fn complementary_erf(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    emit(builder, call, Function::Erf.then(Function::Linear { scale: -1.0, offset: 1.0 }))
+}
+
 pub(super) fn exponential(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
     emit(builder, call, Function::Exponential)
 }

@@ -58,6 +58,7 @@ const TABLE: &[(&str, Handler)] = &[
     ("Einsum", einsum::einsum),
     ("Elu", functions::elu),
     ("Erf", functions::erf),
+    ("Erfc", functions::complementary_erf),
     ("Exp", functions::exponential),
     ("Expand", shape::expand),
     ("Flatten", shape::flatten),

@@ -35,6 +35,11 @@ pub(super) fn resize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
     if targets.iter().all(Target::is_same) {
         return Ok(vec![input]);
     }
+    // Runtimes take the corner of the last whole pixel, the operator's reference that of the part behind it.
+    if transform == "align_corners" && targets.iter().any(|t| (t.scale * t.from as f32 - t.to as f32).abs() > 1e-3) {
+        let nearest = "sizes, or scales that give whole numbers of rows and columns";
+        return Err(unsupported("aligned corners of an image that ends with part of a pixel", nearest));
+    }
     let half_pixel = matches!(transform, "half_pixel" | "pytorch_half_pixel" | "half_pixel_symmetric");
     let factor = whole_factor(lines);
     if mode == "cubic" {
