@@ -166,11 +166,16 @@ mod tests {
     }
 
     #[test]
-    fn weights_say_nothing() {
-        let (mut graph, x) = graph();
-        let x = scaled(&mut graph, x, 1.0, 0);
-        let copies = Operator::pick(2, 1, &[(0, 0), (1, 0)]).unwrap();
-        let last = node(&mut graph, copies, &[x], 2);
-        assert_eq!(of(graph, last).last(), Some(&None));
+    fn weights_say_nothing_unless_they_pick() {
+        for (weight, expected) in [(1.0, Some([-128.0, 127.0])), (-1.0, None)] {
+            let (mut graph, x) = graph();
+            let x = scaled(&mut graph, x, 1.0, 0);
+            let mut layer = Operator::pick(2, 1, &[(0, 0), (1, 0)]).unwrap();
+            if let Operator::Convolution { weight: weights, .. } = &mut layer {
+                weights.data[0] = weight;
+            }
+            let last = node(&mut graph, layer, &[x], 2);
+            assert_eq!(of(graph, last).last(), Some(&expected));
+        }
     }
 }
