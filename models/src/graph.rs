@@ -2,7 +2,7 @@
 //!
 //! A [`Graph`] is a list of nodes in topological order over values with static shapes. Constants are attributes of the
 //! operators that use them, so that a node says all about itself. Shapes are in ONNX order (`[batch, channels, height,
-//! width]` for images), the batch dimension is always 1, and one-dimensional models have width 1.
+//! width]` for images), the batch dimension of images is always 1, and one-dimensional models have width 1.
 
 use std::collections::BTreeMap;
 
@@ -230,6 +230,19 @@ impl Operator {
         let (weight, bias) = (Tensor { shape, data }, vec![0.0; sources.len()]);
         let window = Window { kernel: [block; 2], strides: [block; 2], dilations: [1, 1], pads: [0; 4] };
         Some(Self::Convolution { weight, bias, window, groups: 1, pad_value: None })
+    }
+
+    /// Whether the operator takes `[1, channels, height, width]` alone.
+    pub fn takes_image(&self) -> bool {
+        matches!(
+            self,
+            Operator::Convolution { .. }
+                | Operator::Upsample { .. }
+                | Operator::Resample { .. }
+                | Operator::MaxOfChannels { .. }
+                | Operator::MaxPool { .. }
+                | Operator::AveragePool { .. }
+        )
     }
 
     /// The operator's name as users know it (ONNX's, where there is one).

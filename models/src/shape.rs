@@ -240,7 +240,10 @@ pub(crate) fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, ShapeErr
 }
 
 fn image(shape: &[usize]) -> Result<[usize; 4], ShapeError> {
-    shape.try_into().or_else(|_| fail(format!("input {shape:?} is not [batch, channels, height, width]")))
+    match *shape {
+        [1, channels, height, width] => Ok([1, channels, height, width]),
+        _ => fail(format!("input {shape:?} is not [1, channels, height, width]")),
+    }
 }
 
 fn slide(window: &Window, input: [usize; 2]) -> Result<[usize; 2], ShapeError> {

@@ -4,11 +4,13 @@ use crate::aligned::AlignedBytes;
 use crate::budget::{self, Budget, BudgetError};
 use crate::calibrate::{Method, Observed, in_order};
 use crate::correct::correct_output;
+use crate::declared;
 use crate::equalize;
 use crate::fuse::fuse;
 use crate::gate::gate;
 use crate::lower::{LowerError, RowGraph, RowOperator, lower};
 use crate::padding;
+use crate::poles;
 use crate::ports;
 use crate::precision::{self, Activations};
 use crate::qgraph::QGraph;
@@ -19,7 +21,7 @@ use crate::stream::{STREAM_KEY, Sliding, StreamError, Timing};
 use crate::validate;
 use crate::write::Extras;
 use rayon::prelude::*;
-use residua::plan::PlanError;
+use residua::plan::{Element, PlanError};
 use residua_models::data::ModelInput;
 use residua_models::execute::{ExecuteError, GraphExecutor};
 use residua_models::frontend::{FrontEndSpec, FrontEndSpecError};
@@ -59,9 +61,11 @@ pub enum CompileError {
     Quantized,
     /// Some values of a quantized model have no scale.
     #[error(
-        "node `{0}`: the model is quantized, but says no scale for this node's output; put QuantizeLinear and DequantizeLinear behind it"
+        "the model is quantized, but says no scale for the outputs of {} node(s): {}; give inputs as --calibration DATA, or put QuantizeLinear and DequantizeLinear behind them",
+        .0.len(),
+        .0.join(", ")
     )]
-    PartlyQuantized(String),
+    PartlyQuantized(Vec<String>),
     /// No calibration input was given.
     #[error("the model is not quantized yet: calibration inputs are needed")]
     NoCalibration,
@@ -167,12 +171,15 @@ impl Model {
     }
 
     /// Rewrites that need to see values and leave the model's function as it is: channels become alike in size
-    /// ([`crate::equalize`]), and padding that int8 cannot hold is taken apart ([`crate::padding`]).
+    /// ([`crate::equalize`]), padding that int8 cannot hold is taken apart ([`crate::padding`]), and arguments that int8 cannot tell
+    /// from zero stay off poles ([`crate::poles`]).
     ///
     /// # Errors
     /// The float model cannot be run on an input.
     fn balance(&mut self, inputs: &[Vec<f32>]) -> Result<(), CompileError> {
-        if equalize::equalize(&mut self.graph, inputs)? + padding::separate(&mut self.graph, inputs)? > 0 {
+        let equalized = equalize::equalize(&mut self.graph, inputs)?;
+        let separated = padding::separate(&mut self.graph, inputs)?;
+        if equalized + separated + poles::keep_off(&mut self.graph, inputs)? > 0 {
             self.rows = lower(&self.graph).map_err(CompileError::Unsupported)?;
         }
         Ok(())
@@ -195,7 +202,7 @@ impl Model {
                 return Err(CompileError::Quantized);
             }
             // Balancing and correction would only take the model away from what it says.
-            return self.declared();
+            return self.declared(inputs, method);
         }
         if inputs.is_empty() {
             return Err(CompileError::NoCalibration);
@@ -232,30 +239,29 @@ impl Model {
         self.rows.values.iter().any(|v| v.quantization.is_some())
     }
 
-    /// Statistics of a quantized model: what it says needs none, and what follows from it has the range of its input.
-    fn declared(&self) -> Result<Vec<Statistics>, CompileError> {
-        let mut ranges: Vec<Option<[f32; 2]>> = self
-            .rows
-            .values
-            .iter()
-            .map(|v| v.quantization.map(|(scale, zero)| [-128.0, 127.0].map(|q| (q - f32::from(zero)) * scale)))
-            .collect();
-        if self.rows.nodes.iter().any(|n| matches!(n.operator, RowOperator::Part { .. })) {
-            // Codes of several inputs, which mean nothing by themselves.
-            ranges[self.rows.input] = Some([-128.0, 127.0]);
+    /// Whether the model says, or lets follow, a scale for every value: no calibration inputs are needed then.
+    pub fn needs_no_inputs(&self) -> bool {
+        self.is_quantized() && declared::ranges(&self.rows).iter().all(Option::is_some)
+    }
+
+    /// Statistics of a quantized model: of values whose scales it leaves open, what the inputs say.
+    fn declared(&self, inputs: &[Vec<f32>], method: Method) -> Result<Vec<Statistics>, CompileError> {
+        let ranges = declared::ranges(&self.rows);
+        let open: Vec<usize> = (0..ranges.len()).filter(|&value| ranges[value].is_none()).collect();
+        if open.is_empty() {
+            return Ok(ranges.into_iter().map(|range| range.unwrap_or_default().into()).collect());
         }
-        if let Some(None) = ranges.get(self.rows.input) {
-            return Err(CompileError::PartlyQuantized(self.rows.values[self.rows.input].name.clone()));
+        if inputs.is_empty() {
+            let writer = |value: &usize| self.rows.nodes.iter().find(|n| n.output == *value);
+            let name = |value: &usize| writer(value).map_or(&self.rows.values[*value].name, |node| &node.name);
+            return Err(CompileError::PartlyQuantized(open.iter().map(name).cloned().collect()));
         }
-        for node in &self.rows.nodes {
-            let follows = node.operator.keeps_elements()
-                || matches!(node.operator, RowOperator::Softmax | RowOperator::AveragePool { .. } | RowOperator::Clamp);
-            if ranges[node.output].is_none() {
-                let range = ranges[node.inputs[0]].filter(|_| follows);
-                ranges[node.output] = Some(range.ok_or_else(|| CompileError::PartlyQuantized(node.name.clone()))?);
-            }
-        }
-        Ok(ranges.into_iter().map(|range| range.unwrap_or_default().into()).collect())
+        let observed = self.observe(&GraphExecutor::new(&self.graph)?, inputs)?;
+        let statistics = |(range, seen): (Option<[f32; 2]>, &Observed)| match range {
+            Some(range) => range.into(),
+            None => Statistics { element: Element::Int8, ..seen.statistics(method) },
+        };
+        Ok(ranges.into_iter().zip(&observed).map(statistics).collect())
     }
 
     /// Quantizes, schedules and writes the plan.

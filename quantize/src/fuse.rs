@@ -42,14 +42,8 @@ fn convolution(graph: &QGraph, add: usize) -> Option<usize> {
         && shape(a) == shape(step.output)
         && shape(b) == shape(step.output)
         && unbounded
-        && graph.is_read_once(before.output)
-        && !passes_an_output(graph, found, step.output);
+        && graph.is_read_once(before.output);
     sound.then_some(found)
-}
-
-/// Whether an output of the graph would come before another one, were it written by step `earlier`.
-fn passes_an_output(graph: &QGraph, earlier: usize, output: usize) -> bool {
-    graph.outputs.contains(&output) && graph.outputs.iter().any(|o| (earlier + 1..output).contains(o))
 }
 
 /// Merges an add into a convolution, and renumbers values and steps behind it.

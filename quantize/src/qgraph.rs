@@ -112,9 +112,9 @@ impl QGraph {
         if bytes.is_empty() { input.encode(rows.values[self.input].to_rows(elements)) } else { bytes }
     }
 
-    /// The output that comes first in a plan; the input where there is none.
+    /// The output that the model names first; the input where there is none.
     pub fn first_output(&self) -> usize {
-        self.outputs.iter().copied().min().unwrap_or(self.input)
+        self.outputs.first().copied().unwrap_or(self.input)
     }
 
     /// Whether one step reads a value, once, and the model does not hand it out.

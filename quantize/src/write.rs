@@ -62,7 +62,12 @@ fn layout(graph: &QGraph, schedule: &Schedule, extras: &Extras, output: u32, sum
     }
     let mut values = Vec::new();
     for (index, value) in graph.values.iter().enumerate() {
-        let role = if index == graph.input { 1 } else { 2 * u8::from(graph.outputs.contains(&index)) };
+        let role = match index {
+            _ if index == graph.input => 1,
+            _ if index == graph.first_output() => 2,
+            _ if graph.outputs.contains(&index) => 3,
+            _ => 0,
+        };
         let [first_segment, last_segment] = schedule.lifetimes[index];
         let record = ValueRecord {
             rows: value.shape[0] as u32,

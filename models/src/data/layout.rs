@@ -2,7 +2,7 @@
 
 use super::{Array, DataError};
 
-/// The elements of an array in the order of the shape that a model declares (batch first).
+/// The elements of an array in the order of the shape that a model declares (a batch of 1 first, where it has one).
 ///
 /// Dimensions of size 1 make no difference. Channels may be first in one and last in the other; where a shape leaves open
 /// which axis holds the channels, a smallest one does. A declared shape of one axis takes any shape of as many elements.
@@ -16,7 +16,7 @@ use super::{Array, DataError};
 /// # Errors
 /// [`DataError::Shape`].
 pub fn arrange(array: Array, declared: &[usize]) -> Result<Vec<f32>, DataError> {
-    let image = declared.get(1..).unwrap_or_default();
+    let image = declared.strip_prefix(&[1]).unwrap_or(declared);
     // A batch dimension that the data have and the model counts apart.
     let batches = array.shape.iter().take(array.shape.len().saturating_sub(image.len()));
     let found = &array.shape[batches.take_while(|&&size| size == 1).count()..];

@@ -12,6 +12,11 @@ impl<'a> Attributes<'a> {
         Attributes(&node.attribute)
     }
 
+    /// Attributes that no node of the file has.
+    pub(super) fn from(list: &'a [AttributeProto]) -> Attributes<'a> {
+        Attributes(list)
+    }
+
     /// Whether there is an attribute of that name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|a| a.name == name)

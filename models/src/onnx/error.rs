@@ -92,6 +92,16 @@ pub enum ImportError {
         /// The dimension's symbol, or how it is unknown.
         dimension: String,
     },
+    /// Inputs come in batches of a fixed size, and the model cannot be run item by item.
+    #[error(
+        "input {value}: its first dimension is fixed to {batch}, which the model takes for a batch, and others of its shapes hold that number; export it with a batch of 1, or a symbolic one (PyTorch: dynamic_axes or dynamic_shapes)"
+    )]
+    Batch {
+        /// The inputs, separated by commas.
+        value: String,
+        /// Items of the batch.
+        batch: usize,
+    },
     /// A declared input cannot be fed.
     #[error("input {value}: {reason}")]
     Input {

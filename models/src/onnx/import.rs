@@ -7,15 +7,18 @@ use tract_onnx::pb::{ModelProto, NodeProto};
 
 use super::attributes::Attributes;
 use super::constant::{Constant, Elements};
+use super::control::is_control;
 use super::error::{ImportError, UnsupportedNode};
 use super::fold::{self, FOLDED};
-use super::model::{Structure, decode, node_name, operator_name, structure};
+use super::model::{Structure, declared_shape, decode, node_name, operator_name, structure};
 use super::operators::{self, Builder, Call, Operand, Reject};
 use crate::evaluate::evaluate;
 use crate::graph::{Graph, ValueId};
 
 /// Most operations of a node that is computed while the model is imported.
 const MAX_COMPUTED: u64 = 1 << 28;
+/// The same for a node of a loop, which is computed at each trip.
+const MAX_REPEATED: u64 = 1 << 20;
 
 /// Imports a model from the bytes of an ONNX file.
 ///
@@ -23,8 +26,7 @@ const MAX_COMPUTED: u64 = 1 << 28;
 /// The first thing wrong with the file, or all nodes that are not supported.
 pub fn import(bytes: &[u8]) -> Result<Graph, ImportError> {
     let proto = decode(bytes)?;
-    let structure = structure(&proto)?;
-    let (graph, unsupported) = build(&proto, &structure)?;
+    let Built { graph, unsupported, .. } = build(&proto)?;
     if unsupported.is_empty() { Ok(graph) } else { Err(ImportError::Unsupported(unsupported)) }
 }
 
@@ -37,32 +39,76 @@ pub fn import_file(path: &Path) -> Result<Graph, ImportError> {
     import(&bytes)
 }
 
-/// The graph as far as it can be built, and the nodes that cannot be expressed.
-pub(super) fn build(
-    proto: &ModelProto,
-    structure: &Structure<'_>,
-) -> Result<(Graph, Vec<UnsupportedNode>), ImportError> {
-    let mut importer = Importer::new(proto, structure)?;
+/// A graph as far as it can be built.
+pub(super) struct Built<'a> {
+    /// What it was built from; its inputs have the shapes that the graph's have.
+    pub(super) structure: Structure<'a>,
+    pub(super) graph: Graph,
+    /// The nodes that cannot be expressed.
+    pub(super) unsupported: Vec<UnsupportedNode>,
+}
+
+/// Builds a graph. A first dimension of inputs that is fixed to more than 1 is taken as declared (steps of time, say) where
+/// the model can be built so, else as a batch, of which one item is run.
+pub(super) fn build(proto: &ModelProto) -> Result<Built<'_>, ImportError> {
+    let structure = structure(proto)?;
+    let batch = structure.inputs.iter().find_map(|i| i.shape.first().copied().filter(|&first| first > 1));
+    let declared = of_structure(proto, structure);
+    let Some(batch) = batch.filter(|_| !declared.as_ref().is_ok_and(|built| built.unsupported.is_empty())) else {
+        return declared;
+    };
+    let mut structure = super::model::structure(proto)?;
+    let batched = structure.inputs.iter_mut().filter(|input| input.shape.first() == Some(&batch));
+    let batched: Vec<String> = batched.map(|input| (input.shape[0] = 1, input.name.to_string()).1).collect();
+    match of_structure(proto, structure) {
+        Ok(built) if !built.unsupported.is_empty() || is_one_item(&built, batch) => Ok(built),
+        _ => Err(ImportError::Batch { value: batched.join(", "), batch }),
+    }
+}
+
+/// Whether the outputs that a model declares for a batch are those that were built, but for the batch.
+fn is_one_item(built: &Built<'_>, batch: usize) -> bool {
+    let outputs = built.structure.graph.output.iter().zip(&built.graph.outputs);
+    outputs.into_iter().all(|(declared, &found)| {
+        let found = &built.graph.value(found).shape;
+        let Some(declared) = declared_shape(declared) else { return true };
+        let same = |(axis, (declared, &found)): (usize, (&Result<usize, String>, &usize))| match declared {
+            Ok(size) if axis == 0 => *size == found * batch,
+            Ok(size) => *size == found,
+            Err(_) => true,
+        };
+        declared.len() == found.len() && declared.iter().zip(found).enumerate().all(same)
+    })
+}
+
+fn of_structure<'a>(proto: &'a ModelProto, structure: Structure<'a>) -> Result<Built<'a>, ImportError> {
+    let mut importer = Importer::new(proto, &structure)?;
     for node in &structure.order {
         importer.node(node)?;
     }
-    importer.finish(structure)
+    let (graph, unsupported) = importer.finish(&structure)?;
+    Ok(Built { structure, graph, unsupported })
 }
 
 /// What is known of a name in the file.
 #[derive(Clone, Debug)]
-enum Known {
+pub(super) enum Known {
     Constant(Constant),
     Value(ValueId),
     /// Depends on a node that is not supported.
     Unknown,
 }
 
-struct Importer<'a> {
-    builder: Builder,
-    opset: i64,
-    known: HashMap<&'a str, Known>,
-    unsupported: Vec<UnsupportedNode>,
+/// A file on its way to a graph.
+pub(super) struct Importer<'a> {
+    pub(super) builder: Builder,
+    pub(super) opset: i64,
+    pub(super) known: HashMap<&'a str, Known>,
+    pub(super) unsupported: Vec<UnsupportedNode>,
+    /// Nodes of graphs inside of others, counted at each trip.
+    pub(super) inside: usize,
+    /// Elements of constants that were read and made there.
+    pub(super) folded: usize,
 }
 
 impl<'a> Importer<'a> {
@@ -86,14 +132,26 @@ impl<'a> Importer<'a> {
             }
             known.insert(input.name, Known::Value(id));
         }
-        Ok(Self { builder, opset: structure.opset, known, unsupported: vec![] })
+        Ok(Self { builder, opset: structure.opset, known, unsupported: vec![], inside: 0, folded: 0 })
     }
 
-    fn node(&mut self, node: &'a NodeProto) -> Result<(), ImportError> {
+    pub(super) fn node(&mut self, node: &'a NodeProto) -> Result<(), ImportError> {
         if self.fold(node)? {
             return Ok(());
         }
         let operator = operator_name(node);
+        if is_control(&operator) {
+            let result = self.control(node)?;
+            let outputs = self.accepted(node, None, result)?;
+            let mut outputs = outputs.into_iter();
+            for name in &node.output {
+                let known = outputs.next().unwrap_or(Known::Unknown);
+                if !name.is_empty() {
+                    self.known.insert(name, known);
+                }
+            }
+            return Ok(());
+        }
         let handler = operators::find(&operator);
         let inputs = node.input.iter().map(|name| self.known.get(name.as_str()));
         let unknown = inputs.clone().flatten().any(|k| matches!(k, Known::Unknown));
@@ -116,36 +174,46 @@ impl<'a> Importer<'a> {
             None if unknown && FOLDED.contains(&operator.as_str()) => Ok(vec![]),
             None => Err(operators::unknown(&operator)),
             Some(_) if unknown => Ok(vec![]),
-            Some(handler) if constants_alone(&operands) => match computed(handler, &call)? {
-                Some(constants) => {
-                    let names = node.output.iter().filter(|name| !name.is_empty());
-                    self.known.extend(names.zip(constants).map(|(name, c)| (name.as_str(), Known::Constant(c))));
-                    return Ok(());
+            Some(handler) if constants_alone(&operands) => {
+                match computed(handler, &call, if self.inside == 0 { MAX_COMPUTED } else { MAX_REPEATED })? {
+                    Some(constants) => {
+                        let names = node.output.iter().filter(|name| !name.is_empty());
+                        self.known.extend(names.zip(constants).map(|(name, c)| (name.as_str(), Known::Constant(c))));
+                        return Ok(());
+                    }
+                    None => handler(&mut self.builder, &call),
                 }
-                None => handler(&mut self.builder, &call),
-            },
+            }
             Some(handler) => handler(&mut self.builder, &call),
         };
-        let outputs = match result {
-            Ok(values) => values,
-            Err(Reject::Unsupported { reason, nearest }) => {
-                let shape = operands.iter().flatten().find_map(|o| match o {
-                    Operand::Value(id) => Some(self.builder.shape(*id).to_vec()),
-                    Operand::Constant(_) => None,
-                });
-                let node = node_name(node).to_string();
-                self.unsupported.push(UnsupportedNode { node, operator: operator.clone(), shape, reason, nearest });
-                vec![]
-            }
-            Err(Reject::Invalid(reason)) => {
-                return Err(ImportError::Invalid { node: node_name(node).into(), operator, reason });
-            }
-            Err(Reject::Import(error)) => return Err(error),
-        };
+        let shape = operands.iter().flatten().find_map(|o| match o {
+            Operand::Value(id) => Some(self.builder.shape(*id).to_vec()),
+            Operand::Constant(_) => None,
+        });
+        let outputs = self.accepted(node, shape, result)?;
         for (index, name) in node.output.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
             self.known.insert(name, outputs.get(index).map_or(Known::Unknown, |&id| Known::Value(id)));
         }
         Ok(())
+    }
+
+    /// The outputs of a node; none, and the node is noted, where it is not supported.
+    fn accepted<T>(
+        &mut self,
+        node: &NodeProto,
+        shape: Option<Vec<usize>>,
+        result: Result<Vec<T>, Reject>,
+    ) -> Result<Vec<T>, ImportError> {
+        let (name, operator) = (node_name(node).to_string(), operator_name(node));
+        match result {
+            Ok(outputs) => Ok(outputs),
+            Err(Reject::Unsupported { reason, nearest }) => {
+                self.unsupported.push(UnsupportedNode { node: name, operator, shape, reason, nearest });
+                Ok(vec![])
+            }
+            Err(Reject::Invalid(reason)) => Err(ImportError::Invalid { node: name, operator, reason }),
+            Err(Reject::Import(error)) => Err(error),
+        }
     }
 
     /// Computes a node all of whose inputs are constant, and shapes, which always are; true if that was done.
@@ -230,8 +298,8 @@ fn constants_alone(operands: &[Option<Operand<'_>>]) -> bool {
 }
 
 /// The outputs of a node whose inputs are constants, by the definition of the graph's operators; `None` where its handler does
-/// not take the first one as computed, or it is too large.
-fn computed(handler: operators::Handler, call: &Call<'_>) -> Result<Option<Vec<Constant>>, ImportError> {
+/// not take the first one as computed, or it takes more operations than `most`.
+fn computed(handler: operators::Handler, call: &Call<'_>, most: u64) -> Result<Option<Vec<Constant>>, ImportError> {
     let Some(Operand::Constant(first)) = call.operand(0) else { return Ok(None) };
     if !matches!(first.elements, Elements::Float(_)) || crate::shape::elements(&first.shape).is_none() {
         return Ok(None);
@@ -246,7 +314,7 @@ fn computed(handler: operators::Handler, call: &Call<'_>) -> Result<Option<Vec<C
     let work = |node: &crate::graph::Node| {
         graph.node_macs(node) + graph.value(node.output).shape.iter().product::<usize>() as u64
     };
-    if graph.nodes.iter().map(work).sum::<u64>() > MAX_COMPUTED {
+    if graph.nodes.iter().map(work).sum::<u64>() > most {
         return Ok(None);
     }
     let values = evaluate(&graph, &[&first.weights()?]);

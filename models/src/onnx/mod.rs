@@ -6,6 +6,7 @@
 
 mod attributes;
 mod constant;
+mod control;
 mod error;
 mod export;
 mod fold;

@@ -11,6 +11,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoPr
 
 use super::constant::Constant;
 use super::error::ImportError;
+use super::import::build;
 use super::inline::inline;
 use super::reverse;
 use super::{MAX_OPSET, MIN_OPSET};
@@ -130,7 +131,7 @@ fn order<'a>(
             continue;
         }
         let node = &graph.node[index];
-        for value in node.input.iter().filter(|i| !i.is_empty()) {
+        for value in reads(node) {
             if let Some(from) = writer(value, node_name(node))? {
                 readers.entry(from).or_default().push(index);
                 missing[index] += 1;
@@ -158,6 +159,21 @@ fn order<'a>(
     Ok(order)
 }
 
+/// The values that a node reads: its inputs, and what graphs inside it take from around them.
+fn reads(node: &NodeProto) -> Vec<&str> {
+    let inputs = node.input.iter().map(String::as_str).filter(|name| !name.is_empty());
+    inputs.chain(node.attribute.iter().filter_map(|a| a.g.as_ref()).flat_map(captured)).collect()
+}
+
+/// The values of a graph that it does not make itself.
+fn captured(graph: &GraphProto) -> Vec<&str> {
+    let given = graph.input.iter().map(|i| &i.name).chain(graph.initializer.iter().map(|t| &t.name));
+    let own: HashSet<&str> = given.chain(graph.node.iter().flat_map(|node| &node.output)).map(String::as_str).collect();
+    let read = graph.node.iter().flat_map(reads).chain(graph.output.iter().map(|o| o.name.as_str()));
+    let mut seen = HashSet::new();
+    read.filter(|name| !own.contains(name) && seen.insert(*name)).collect()
+}
+
 /// Declared element type, where there is one.
 pub(super) fn datatype(value: &ValueInfoProto) -> Option<DataType> {
     let Some(Type::TensorType(tensor)) = value.r#type.as_ref()?.value.as_ref() else { return None };
@@ -178,7 +194,7 @@ pub(super) fn declared_shape(value: &ValueInfoProto) -> Option<Vec<Result<usize,
     Some(tensor.shape.as_ref()?.dim.iter().map(|d| size(&d.value)).collect())
 }
 
-/// Shape of an input: its batch, where that is symbolic, becomes 1; every other dimension must be fixed.
+/// Shape of an input: its first dimension, where that is symbolic, is the batch and becomes 1; every other one must be fixed.
 fn input_shape(input: &ValueInfoProto) -> Result<Vec<usize>, ImportError> {
     let fail = |reason: &str| Err(ImportError::Input { value: input.name.clone(), reason: reason.into() });
     let Some(declared) = declared_shape(input) else { return fail("it declares no shape") };
@@ -192,20 +208,22 @@ fn input_shape(input: &ValueInfoProto) -> Result<Vec<usize>, ImportError> {
     }
     match shape.first() {
         None => fail("it is a scalar"),
-        Some(&batch) if batch > 1 => {
-            fail(&format!("its batch is fixed to {batch}; export with batch 1 or a symbolic one"))
-        }
         _ if crate::shape::elements(&shape).is_none() => fail(&format!("shape {shape:?} is absurdly large")),
         _ => Ok(shape),
     }
 }
 
-/// Decodes a model for execution as it stands: structure and constants are checked, symbolic batches become 1, declared
-/// shapes of inner values and outputs, which may name symbols, are dropped. Returns input names and shapes too.
+/// Decodes a model for execution as it stands: structure and constants are checked, batches become 1, declared shapes of inner values and outputs, which may name symbols, are dropped. Returns input names and shapes too.
 pub(crate) fn check_for_execution(bytes: &[u8]) -> Result<(ModelProto, Vec<Vec<usize>>), ImportError> {
     let mut proto = decode(bytes)?;
+    let mut structure = structure(&proto)?;
+    if structure.inputs.iter().any(|input| input.shape.first().is_some_and(|&first| first > 1))
+        && let Ok(built) = build(&proto)
+    {
+        structure = built.structure;
+    }
     let shapes: Vec<(String, Vec<usize>)> =
-        structure(&proto)?.inputs.into_iter().map(|i| (i.name.to_string(), i.shape)).collect();
+        structure.inputs.into_iter().map(|i| (i.name.to_string(), i.shape)).collect();
     let Some(graph) = &mut proto.graph else { return Err(ImportError::NotOnnx("it holds no graph".into())) };
     for tensor in &graph.initializer {
         Constant::read(tensor, "(unnamed)")?;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::constant::Constant;
 use super::error::{ImportError, UnsupportedNode};
-use super::import::build;
-use super::model::{declared_shape, decode, operator_name, structure};
+use super::import::{Built, build};
+use super::model::{declared_shape, decode, operator_name};
 
 /// An input or output as the file declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +45,7 @@ pub struct Survey {
 /// The file is damaged; unsupported nodes are no error here.
 pub fn survey(bytes: &[u8]) -> Result<Survey, ImportError> {
     let proto = decode(bytes)?;
-    let structure = structure(&proto)?;
-    let (graph, unsupported) = build(&proto, &structure)?;
+    let Built { structure, graph, unsupported } = build(&proto)?;
     let mut operators = BTreeMap::new();
     for node in &structure.order {
         *operators.entry(operator_name(node)).or_default() += 1;

@@ -32,7 +32,8 @@ fn concat(graph: &mut Graph, index: usize, axis: usize) -> bool {
     let are_vectors = node.inputs.iter().all(|&i| {
         let shape = &graph.value(i).shape;
         let last = shape.len() - 1;
-        let no_image = axis == 0 || shape[0] > 1 || is_state(graph, i);
+        let steps = axis == 0 && !becomes_a_vector(graph, node.output);
+        let no_image = (axis == 0 && !steps) || shape[0] > 1 || is_state(graph, i);
         axis < last && no_image && shape[axis..last].iter().all(|&size| size == 1)
     });
     if !are_vectors {
@@ -47,6 +48,16 @@ fn concat(graph: &mut Graph, index: usize, axis: usize) -> bool {
     graph.nodes[index].output = joined;
     graph.nodes.insert(index + 1, Node { name, operator: Operator::Reshape, inputs: vec![joined], output });
     true
+}
+
+/// Whether all that reads a value makes one vector of it.
+fn becomes_a_vector(graph: &Graph, value: ValueId) -> bool {
+    let is_vector = |value: ValueId| graph.value(value).shape.iter().filter(|&&size| size > 1).count() < 2;
+    graph.consumers(value).into_iter().map(|n| &graph.nodes[n]).all(|node| match node.operator {
+        Operator::Reshape => is_vector(node.output),
+        Operator::Transpose { .. } => becomes_a_vector(graph, node.output),
+        _ => false,
+    })
 }
 
 /// Whether a value is the state of a recurrence.

@@ -10,6 +10,7 @@ const SWAP: [usize; 5] = [0, 2, 1, 3, 4];
 pub(super) fn apply(graph: &mut Graph, index: usize) -> bool {
     match &graph.nodes[index].operator {
         Operator::Reshape => meet(graph, index),
+        Operator::Transpose { .. } => hand_out(graph, index),
         Operator::Clamp { .. }
         | Operator::Function(_)
         | Operator::Quantize { .. }
@@ -55,6 +56,22 @@ fn meet(graph: &mut Graph, index: usize) -> bool {
     true
 }
 
+/// A volume that is handed out: the image's channels take the order that it declares, and are only split.
+fn hand_out(graph: &mut Graph, index: usize) -> bool {
+    let node = &graph.nodes[index];
+    let (name, output) = (node.name.clone(), node.output);
+    let alone = graph.outputs.contains(&output) && graph.consumers(output).is_empty();
+    let Some(image) = folded(graph, output).filter(|_| alone) else { return false };
+    let (from, to) = (graph.value(image).shape.clone(), graph.value(output).shape.clone());
+    let &[_, channels, depth, _, _] = to.as_slice() else { return false };
+    let sources: Vec<(usize, usize)> = (0..channels * depth).map(|k| (k % depth * channels + k / depth, 0)).collect();
+    let Some(order) = Operator::pick(channels * depth, 1, &sources) else { return false };
+    let ordered = graph.add_value(format!("{}/channels", graph.value(image).name), from);
+    let step = |operator, input, output| Node { name: name.clone(), operator, inputs: vec![input], output };
+    graph.nodes.splice(index..=index, [step(order, image, ordered), step(Operator::Reshape, ordered, output)]);
+    true
+}
+
 /// An elementwise operator works on the image.
 fn pass(graph: &mut Graph, index: usize) -> bool {
     let node = graph.nodes[index].clone();
@@ -93,7 +110,11 @@ fn read_channels_first(graph: &mut Graph, index: usize) -> bool {
     let Some(reshape) = graph.producer(graph.nodes[index].inputs[0]) else { return false };
     let Some(swap) = graph.producer(graph.nodes[reshape].inputs[0]) else { return false };
     let volume = graph.nodes[swap].inputs.first().copied();
-    let Some(volume) = volume.filter(|v| graph.inputs.contains(v) && is_swap(&graph.nodes[swap])) else { return false };
+    let is_fed = |volume: ValueId| {
+        let quantizer = writer(graph, volume).filter(|n| matches!(n.operator, Operator::Quantize { .. }));
+        graph.inputs.contains(&quantizer.map_or(volume, |n| n.inputs[0]))
+    };
+    let Some(volume) = volume.filter(|&v| is_fed(v) && is_swap(&graph.nodes[swap])) else { return false };
     if graph.nodes[reshape].operator != Operator::Reshape {
         return false;
     }

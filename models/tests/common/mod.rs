@@ -48,16 +48,26 @@ impl Model {
         self
     }
 
-    /// Adds a node named after its output.
+    /// Adds a node named after its output; the operator's domain stands before it, where it has one.
     pub fn node(mut self, operator: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>) -> Self {
+        let (domain, operator) = operator.rsplit_once('.').unwrap_or(("", operator));
         self.graph().node.push(NodeProto {
             name: format!("node_{output}"),
+            domain: domain.into(),
             op_type: operator.into(),
             input: inputs.iter().map(ToString::to_string).collect(),
             output: vec![output.into()],
             attribute: attributes,
             ..NodeProto::default()
         });
+        self
+    }
+
+    /// Lets the last node have these outputs.
+    pub fn outputs(mut self, names: &[&str]) -> Self {
+        if let Some(node) = self.graph().node.last_mut() {
+            node.output = names.iter().map(ToString::to_string).collect();
+        }
         self
     }
 
@@ -147,6 +157,24 @@ pub fn ints(name: &str, ints: &[i64]) -> AttributeProto {
 
 pub fn float(name: &str, f: f32) -> AttributeProto {
     AttributeProto { name: name.into(), r#type: AttributeType::Float as i32, f, ..AttributeProto::default() }
+}
+
+pub fn floats(name: &str, floats: &[f32]) -> AttributeProto {
+    let r#type = AttributeType::Floats as i32;
+    AttributeProto { name: name.into(), r#type, floats: floats.to_vec(), ..AttributeProto::default() }
+}
+
+/// A graph inside a node, with the nodes and constants of a model, its inputs and its outputs.
+pub fn graph(name: &str, mut model: Model, inputs: &[&str], outputs: &[&str]) -> AttributeProto {
+    let values = |names: &[&str]| names.iter().map(|name| value(name, &[])).collect();
+    let mut inside = std::mem::take(model.graph());
+    (inside.input, inside.output) = (values(inputs), values(outputs));
+    AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::Graph as i32,
+        g: Some(inside),
+        ..AttributeProto::default()
+    }
 }
 
 /// An attribute that is the attribute of the function around.

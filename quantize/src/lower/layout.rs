@@ -38,8 +38,16 @@ impl Layout {
         if self.0.len() == 4 { both.into_iter().find(fits) } else { None }
     }
 
-    /// A layout for a shape of which nothing is known: channels second, then rows, then columns.
+    /// A layout for a shape of which nothing is known: channels second, then rows, then columns; for a sequence, whose steps come
+    /// first, rows, then columns, and the channels last.
     pub fn default_of(shape: &[usize]) -> Self {
+        if shape.first().is_some_and(|&steps| steps > 1) {
+            let axes = [Axis::Row, Axis::Column];
+            let wide = (0..shape.len().saturating_sub(1)).filter(|&d| shape[d] > 1);
+            let mut dims = vec![vec![]; shape.len()];
+            wide.zip(axes).for_each(|(d, axis)| dims[d] = vec![axis]);
+            return Self(dims).with_last(Axis::Channel);
+        }
         let axes = [Axis::Channel, Axis::Row, Axis::Column];
         let dims = (0..shape.len()).map(|d| match d.checked_sub(1).and_then(|d| axes.get(d)) {
             Some(&axis) => vec![axis],
@@ -94,6 +102,11 @@ impl Layout {
     /// Whether this is `[1, channels, rows and columns]`.
     pub fn is_pixels_of_channels(&self) -> bool {
         self.0 == [vec![], vec![Axis::Channel], vec![Axis::Row, Axis::Column]]
+    }
+
+    /// Whether this is `[1, rows and columns, channels, 1]`.
+    pub fn is_channels_of_pixels(&self) -> bool {
+        self.0 == [vec![], vec![Axis::Row, Axis::Column], vec![Axis::Channel], vec![]]
     }
 
     /// The axis that a dimension runs over: the rows where it is of size 1; `None` where it runs over several, or the channels.
@@ -204,7 +217,13 @@ pub(super) fn dense_weights(layout: &Layout, input: &RowValue, weight: &Tensor) 
 /// cares makes of it.
 pub(super) fn of_input(graph: &Graph, input: ValueId) -> (Layout, [usize; 3]) {
     // An input that is only taken apart, or put together, is laid out as what it becomes, whose elements come in the same order.
-    if let [reader] = graph.consumers(input)[..]
+    let mut fed = input;
+    while let [reader] = graph.consumers(fed)[..]
+        && let Operator::Quantize { .. } = graph.nodes[reader].operator
+    {
+        fed = graph.nodes[reader].output;
+    }
+    if let [reader] = graph.consumers(fed)[..]
         && graph.nodes[reader].operator == Operator::Reshape
     {
         let parts = graph.nodes[reader].output;
@@ -231,7 +250,7 @@ fn of_value(graph: &Graph, input: ValueId) -> Layout {
                 .map(|d| axes.iter().find(|(dim, _)| *dim == d).map(|&(_, axis)| vec![axis]).unwrap_or_default())
                 .collect(),
         ),
-        None if shape.len() == 2 => Layout::channels_last(2, true),
+        None if shape.len() == 2 && shape[0] == 1 => Layout::channels_last(2, true),
         None => Layout::default_of(shape),
     }
 }
@@ -252,14 +271,16 @@ fn imposed(
     let all = |d: usize, axis: Axis| dims.get(d).into_iter().flatten().map(move |&i| (i, axis)).collect::<Vec<_>>();
     for node in graph.consumers(value).into_iter().map(|n| &graph.nodes[n]) {
         let next = match &node.operator {
-            Operator::Convolution { .. } | Operator::MaxPool { .. } | Operator::AveragePool { .. } => {
+            operator if operator.takes_image() => {
                 return Some([all(1, Axis::Channel), all(2, Axis::Row), all(3, Axis::Column)].concat());
             }
             Operator::Dense { .. } if dims.len() == 2 => {
                 // A flattened tensor keeps one axis a dimension: the channels innermost.
                 let flat: Vec<usize> = dims[1].clone();
                 let axes = [Axis::Channel, Axis::Column, Axis::Row];
-                return (flat.len() <= 3).then(|| flat.into_iter().rev().zip(axes).collect());
+                let fits = flat.len() + dims[0].len() <= 3;
+                let flat = flat.into_iter().rev().zip(axes).chain(all(0, Axis::Row));
+                return fits.then(|| flat.collect());
             }
             Operator::Recurrence(_) => return Some([all(0, Axis::Row), all(2, Axis::Channel)].concat()),
             Operator::Transpose { permutation } => permutation.iter().map(|&p| dims[p].clone()).collect(),

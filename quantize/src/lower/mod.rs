@@ -277,8 +277,13 @@ pub fn lower(graph: &Graph) -> Result<RowGraph, Vec<LowerError>> {
     };
     let (place, like) = layout::of_input(graph, input);
     lowering.rows.input = lowering.add_value(input, place, like);
+    if !lowering.is_whole(input) {
+        let name = &graph.value(input).name;
+        errors.push(error(name, "its axes are not rows, columns and channels", "[1, channels, height, width]"));
+    }
     for node in &graph.nodes {
-        if let Err(e) = lowering.node(node) {
+        let lowered = lowering.node(node).and_then(|()| lowering.checked(node));
+        if let Err(e) = lowered {
             errors.push(e);
             // Later nodes are still looked at, so that all errors are named at once.
             lowering.places[node.output.0] =
@@ -335,6 +340,26 @@ impl Lowering<'_> {
         index
     }
 
+    /// Whether the rows of a value hold all of its elements.
+    fn is_whole(&self, id: ValueId) -> bool {
+        let elements: usize = self.graph.value(id).shape.iter().product();
+        self.places[id.0].as_ref().is_none_or(|p| p.poisoned || self.rows.values[p.value].len() == elements)
+    }
+
+    /// Refuses a node whose output's rows would lack elements.
+    fn checked(&self, node: &Node) -> Result<(), LowerError> {
+        if self.is_whole(node.output) {
+            return Ok(());
+        }
+        Err(LowerError {
+            node: node.name.clone(),
+            operator: node.operator.name(),
+            shape: self.graph.value(node.output).shape.clone(),
+            reason: "its axes are not rows, columns and channels".into(),
+            nearest: "[1, channels, height, width]".into(),
+        })
+    }
+
     fn node(&mut self, node: &Node) -> Result<(), LowerError> {
         let shape = self.graph.value(node.output).shape.clone();
         let fail = |reason: &str, nearest: &str| LowerError {
@@ -359,6 +384,8 @@ impl Lowering<'_> {
         let Some(first) = places.first().cloned() else { return Err(fail("there is no input", "at least one input")) };
         let axes = first.layout.image_axes();
         const PAIR: &str = "two tensors of one layout, one of which may have size 1 on some axes";
+        const MIXED: &str = "the pixels are mixed into another shape";
+        const SQUARE: &str = "as many outputs as pixels of a square image";
         const NCHW: &str = "a tensor of shape [1, channels, height, width]";
         match &node.operator {
             Operator::Convolution { weight, bias, window, .. }
@@ -379,6 +406,13 @@ impl Lowering<'_> {
                 let operator = RowOperator::Convolution { weights, bias, groups: 1, pad_value: None };
                 self.push(node, operator, &[first.value], POINT, first.layout);
             }
+            // A layer over the pixels of each channel that takes them for channels.
+            Operator::Convolution { weight, bias, window, groups: 1, pad_value: None }
+                if *window == POINT && first.layout.is_channels_of_pixels() =>
+            {
+                let weight = Tensor { shape: weight.shape[..2].to_vec(), data: weight.data.clone() };
+                self.tokens(node, &weight, bias, &first).ok_or_else(|| fail(MIXED, SQUARE))?;
+            }
             Operator::Convolution { weight, bias, window, groups, pad_value } => {
                 let Some(axes) = axes else { return Err(fail("the input is not an image", NCHW)) };
                 let operator = RowOperator::Convolution {
@@ -390,9 +424,7 @@ impl Lowering<'_> {
                 self.push(node, operator, &[first.value], along(axes, window), Layout::image_of(axes));
             }
             Operator::Dense { weight, bias } if first.layout.is_pixels_of_channels() => {
-                self.tokens(node, weight, bias, &first).ok_or_else(|| {
-                    fail("the pixels are mixed into another shape", "as many outputs as pixels of a square image")
-                })?;
+                self.tokens(node, weight, bias, &first).ok_or_else(|| fail(MIXED, SQUARE))?;
             }
             Operator::Dense { weight, bias } => {
                 let input = &self.rows.values[first.value];
@@ -441,6 +473,9 @@ impl Lowering<'_> {
                         value.quantization = Some((*scale, *zero_point));
                     }
                 }
+            }
+            Operator::Concat { axis: 0 } if places.iter().all(|p| self.rows.values[p.value].shape[..2] == [1, 1]) => {
+                self.sequence(node, &places).ok_or_else(|| fail("steps of unlike layouts", "steps of one layout"))?;
             }
             Operator::Concat { axis } => {
                 let joins = |p: &Place| {
@@ -513,7 +548,7 @@ impl Lowering<'_> {
                     self.rows.nodes[index].clamp = [*min, *max];
                 }
             }
-            Operator::AveragePool { window, count_include_pad } if self.is_whole(node, window, &first) => {
+            Operator::AveragePool { window, count_include_pad } if self.covers_all(node, window, &first) => {
                 let operator = RowOperator::AveragePool { count_include_pad: *count_include_pad };
                 let [rows, columns, _] = self.rows.values[first.value].shape;
                 let window = Window { kernel: [rows, columns], ..POINT };
@@ -571,8 +606,14 @@ impl Lowering<'_> {
             }
             Operator::Reshape => {
                 let from = &self.graph.value(node.inputs[0]).shape;
+                // What is handed out has the same elements in the same order, whatever its shape.
+                let last = self.graph.outputs.contains(&node.output) && self.graph.consumers(node.output).is_empty();
                 match first.layout.reshaped(from, &shape, &self.rows.values[first.value].shape) {
                     Some(layout) => self.alias(node, first, layout),
+                    None if last => {
+                        let layout = first.layout.clone();
+                        self.alias(node, first, layout);
+                    }
                     None => return Err(fail("the new shape splits an axis", "merging axes, or adding axes of size 1")),
                 }
             }
@@ -662,7 +703,7 @@ impl Lowering<'_> {
     }
 
     /// Whether a window covers all pixels, however rows and columns are spread over the tensor's axes.
-    fn is_whole(&self, node: &Node, window: &Window, input: &Place) -> bool {
+    fn covers_all(&self, node: &Node, window: &Window, input: &Place) -> bool {
         let shape = &self.graph.value(node.inputs[0]).shape;
         !window.is_padded() && shape.get(2..) == Some(&window.kernel[..]) && input.layout.is_channel(1)
     }
@@ -689,6 +730,32 @@ impl Lowering<'_> {
             (output.shape, output.strides) = (shape, input.layout.axis_strides(shape));
         }
         Some(())
+    }
+
+    /// Steps one behind the other as rows: each with zeros in place of the others, summed.
+    fn sequence(&mut self, node: &Node, places: &[Place]) -> Option<()> {
+        let (first, count) = (&places[0].layout, places.len());
+        let single = node.inputs.iter().all(|&input| self.graph.value(input).shape[0] == 1);
+        if !single || places.iter().any(|p| p.layout != *first) {
+            return None;
+        }
+        let layout = first.with(0, Some(Axis::Row));
+        let mut sum: Option<usize> = None;
+        for (step, place) in places.iter().enumerate() {
+            let rows: Vec<f32> = (0..count).map(|row| if row == step { 0.0 } else { -1.0 }).collect();
+            let (window, upsampling) = places::cover([&rows, &[0.0]], [1, 1])?;
+            let operator = RowOperator::Resample { rows, columns: vec![0.0], upsampling };
+            self.push(node, operator, &[place.value], window, layout.clone());
+            let alone = self.rows.values.len() - 1;
+            sum = Some(match sum {
+                None => alone,
+                Some(sum) => {
+                    self.push(node, RowOperator::Add { signs: [1.0; 2] }, &[sum, alone], POINT, layout.clone());
+                    self.rows.values.len() - 1
+                }
+            });
+        }
+        sum.map(drop)
     }
 
     /// Concatenation, two at a time: what has come together before the last is a prefix of the output's channels.
@@ -721,7 +788,8 @@ impl Lowering<'_> {
         let value = &mut self.rows.values[place.value];
         value.quantization = Some(quantization);
         if free && value.source == source {
-            value.source = node.output;
+            // What has come together of a concatenation before its last part too.
+            self.rows.values.iter_mut().filter(|v| v.source == source).for_each(|v| v.source = node.output);
         }
         self.places[node.output.0] = Some(place.clone());
         true

@@ -45,6 +45,9 @@ impl Rows {
             back = back.max(position.saturating_sub(place.floor() as usize));
             ahead = ahead.max(((place.ceil() as usize).min(height - 1)).saturating_sub(position));
         }
+        // The last window starts in the padded input, though its row may lie in none.
+        let last = places.len().saturating_sub(1) / upsampling * stride;
+        back = back.max((last + 1).saturating_sub(height));
         Self { kernel: back + ahead + 1, upsampling, stride, pad: back }
     }
 }
@@ -69,7 +72,9 @@ mod tests {
                 let last = first + window.kernel[0] as i64 - 1;
                 prop_assert!(first <= place.floor() as i64 && place.ceil() as i64 <= last);
             }
-            prop_assert!(window.kernel[0] <= height.max(1));
+            let last = (rows.len() - 1) / upsampling * window.strides[0];
+            prop_assert!(last < height + window.pads[0]);
+            prop_assert!(window.pads[0] < window.kernel[0]);
         }
     }
 

@@ -183,7 +183,8 @@ records! {
         zero_point: i16,
         /// Element type: 0 for int8, 1 for int16, see [`Element`].
         element: u8,
-        /// 0 between steps, 1 the plan's input, 2 an output of the plan.
+        /// 0 between steps, 1 the plan's input, 2 its output (the first in the plan is meant where several say so), 3 another
+        /// output.
         role: u8,
         /// Segment in which the value is written.
         first_segment: u16,

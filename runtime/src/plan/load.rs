@@ -124,7 +124,7 @@ fn values(plan: &mut Plan<'_>) -> Result<(), PlanError> {
             0 => {}
             1 if input.is_none() => input = Some(index),
             2 if output.is_none() => output = Some(index),
-            2 => {}
+            2 | 3 => {}
             _ => return Err(PlanError::Ports),
         }
     }

@@ -233,11 +233,8 @@ pub(super) fn fold(
         }
         "Transpose" => {
             let x = input(0)?;
-            let permutation = permutation(attributes.ints("perm")?, x.shape.len())?;
-            let shape: Vec<usize> = permutation.iter().map(|&a| x.shape[a]).collect();
-            let strides = strides(&x.shape);
-            let steps: Vec<usize> = permutation.iter().map(|&a| strides[a]).collect();
-            moved(shape.clone(), pick(&x.elements, &shape, &steps, 0)?)
+            let turned = transposed(x, &permutation(attributes.ints("perm")?, x.shape.len())?)?;
+            Ok(Some(Constant { name: output.into(), ..turned }))
         }
         "Expand" => {
             let x = input(0)?;
@@ -284,6 +281,15 @@ pub(super) fn fold(
         }
         _ => Ok(None),
     }
+}
+
+/// A constant with its axes in another order.
+pub(super) fn transposed(x: &Constant, permutation: &[usize]) -> Result<Constant, String> {
+    let shape: Vec<usize> = permutation.iter().map(|&a| x.shape[a]).collect();
+    let strides = strides(&x.shape);
+    let steps: Vec<usize> = permutation.iter().map(|&a| strides[a]).collect();
+    let elements = pick(&x.elements, &shape, &steps, 0)?;
+    Ok(Constant { datatype: x.datatype, ..Constant::new(x.name.as_str(), shape, elements) })
 }
 
 /// `(x - zero_point) * scale`, per tensor or along one axis.

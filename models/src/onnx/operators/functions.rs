@@ -26,6 +26,11 @@ pub(super) fn erf(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>
     emit(builder, call, Function::Erf)
 }
 
+/// `1 − erf(x)`, which tf2onnx leaves as TensorFlow names it.
+pub(super) fn complementary_erf(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    emit(builder, call, Function::Erf.then(Function::Linear { scale: -1.0, offset: 1.0 }))
+}
+
 pub(super) fn exponential(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
     emit(builder, call, Function::Exponential)
 }
@@ -66,7 +71,15 @@ pub(super) fn softsign(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
 
 /// `x · sigmoid(alpha · x)`.
 pub(super) fn swish(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
-    let alpha = number(call, "alpha", 1.0)?;
+    swish_of(builder, call, number(call, "alpha", 1.0)?)
+}
+
+/// The same as an approximation of GELU (Hendrycks and Gimpel, 2016).
+pub(super) fn quick_gelu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    swish_of(builder, call, number(call, "alpha", 1.702)?)
+}
+
+fn swish_of(builder: &mut Builder, call: &Call<'_>, alpha: f32) -> Result<Vec<ValueId>, Reject> {
     let gate = if alpha == 1.0 {
         Function::Sigmoid
     } else {
@@ -130,9 +143,13 @@ pub(super) fn hard_swish(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<V
 pub(super) fn gelu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
     match call.attributes.string("approximate", "none")? {
         "none" => emit(builder, call, Function::gelu()),
-        "tanh" => emit(builder, call, Function::tanh_gelu()),
+        "tanh" => tanh_gelu(builder, call),
         other => Err(Reject::Invalid(format!("approximate is {other}"))),
     }
+}
+
+pub(super) fn tanh_gelu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
+    emit(builder, call, Function::tanh_gelu())
 }
 
 pub(super) fn leaky_relu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {

@@ -5,9 +5,12 @@ mod dense;
 mod einsum;
 mod elementwise;
 mod functions;
+mod fused;
+mod join;
 mod logic;
 mod normalization;
 mod order;
+mod pad;
 mod parts;
 mod places;
 mod pooling;
@@ -17,6 +20,7 @@ mod recurrent;
 mod reduce;
 mod resize;
 mod shape;
+mod stacks;
 mod upsampling;
 mod volumes;
 
@@ -44,7 +48,7 @@ const TABLE: &[(&str, Handler)] = &[
     ("Ceil", functions::ceil),
     ("Celu", functions::celu),
     ("Clip", elementwise::clip),
-    ("Concat", parts::concat),
+    ("Concat", join::concat),
     ("Conv", convolution::convolution),
     ("ConvTranspose", upsampling::transposed_convolution),
     ("DepthToSpace", upsampling::depth_to_space),
@@ -54,6 +58,7 @@ const TABLE: &[(&str, Handler)] = &[
     ("Einsum", einsum::einsum),
     ("Elu", functions::elu),
     ("Erf", functions::erf),
+    ("Erfc", functions::complementary_erf),
     ("Exp", functions::exponential),
     ("Expand", shape::expand),
     ("Flatten", shape::flatten),
@@ -89,7 +94,7 @@ const TABLE: &[(&str, Handler)] = &[
     ("Not", logic::not),
     ("Or", logic::or),
     ("PRelu", functions::parametric_relu),
-    ("Pad", parts::pad),
+    ("Pad", pad::pad),
     ("Pow", functions::power),
     ("QLinearConv", qlinear::convolution),
     ("QLinearMatMul", qlinear::matmul),
@@ -105,6 +110,7 @@ const TABLE: &[(&str, Handler)] = &[
     ("Relu", elementwise::relu),
     ("Reshape", shape::reshape),
     ("Resize", resize::resize),
+    ("ReverseSequence", parts::reverse_sequence),
     ("Round", functions::round),
     ("Selu", functions::selu),
     ("Sigmoid", functions::sigmoid),
@@ -127,7 +133,13 @@ const TABLE: &[(&str, Handler)] = &[
     ("Unsqueeze", shape::unsqueeze),
     ("Upsample", resize::resize),
     ("Where", logic::choose),
+    ("com.microsoft.BiasGelu", fused::gelu),
     ("com.microsoft.DequantizeLinear", quantization::dequantize),
+    ("com.microsoft.FastGelu", fused::fast_gelu),
+    ("com.microsoft.FusedConv", fused::convolution),
+    ("com.microsoft.FusedGemm", fused::gemm),
+    ("com.microsoft.FusedMatMul", fused::matmul),
+    ("com.microsoft.Gelu", fused::gelu),
     ("com.microsoft.QGemm", qlinear::gemm),
     ("com.microsoft.QLinearAdd", qlinear::add),
     ("com.microsoft.QLinearAveragePool", qlinear::average_pool),
@@ -138,6 +150,7 @@ const TABLE: &[(&str, Handler)] = &[
     ("com.microsoft.QLinearSigmoid", qlinear::sigmoid),
     ("com.microsoft.QLinearSoftmax", qlinear::softmax),
     ("com.microsoft.QuantizeLinear", quantization::quantize),
+    ("com.microsoft.QuickGelu", functions::quick_gelu),
 ];
 
 /// Names of the operators that are understood, beside those that are folded when all their inputs are constant.
@@ -156,9 +169,9 @@ pub(super) fn unknown(operator: &str) -> Reject {
             "its scales are found while the model runs",
             "scales found before: QLinearConv, QLinearMatMul, or QuantizeLinear and DequantizeLinear around float operators",
         ),
-        "Loop" | "Scan" => (
-            "its steps are a graph of their own",
-            "recurrent layers as LSTM or GRU (exported by PyTorch, or by tf2onnx from tf_keras, a GRU with reset_after = True)",
+        _ if operator.starts_with("com.microsoft.nchwc.") => (
+            "it was made for one processor by ONNX Runtime's optimizer",
+            "the model before it was optimized, or optimized at the level basic or extended",
         ),
         "RNN" => ("this operator is not supported", "LSTM or GRU"),
         _ => ("this operator is not supported", ""),
@@ -336,6 +349,11 @@ impl Builder {
         target: Option<Vec<usize>>,
     ) -> Result<ValueId, Reject> {
         let shapes: Vec<&[usize]> = inputs.iter().map(|&i| self.shape(i)).collect();
+        if let (true, Some(batch)) =
+            (operator.takes_image(), shapes.first().and_then(|s| s.first()).filter(|&&b| b > 1))
+        {
+            return Err(unsupported(format!("a batch of {batch} images"), "one image: a batch of 1"));
+        }
         let shape = infer(&operator, &shapes, target.as_deref()).map_err(|e| Reject::Invalid(e.0))?;
         let name = call.outputs.first().map_or(call.name, String::as_str).to_string();
         let output = self.graph.add_value(name, shape);

@@ -2,7 +2,7 @@
 
 use super::convolution::{as_image, like};
 use super::elementwise::{add, multiply};
-use super::{Builder, Call, Handler, Operand, Reject, unsupported};
+use super::{Builder, Call, Handler, Operand, Reject, stacks, unsupported};
 use crate::function::Function;
 use crate::graph::{Operator, Tensor, ValueId, Window};
 
@@ -149,8 +149,11 @@ pub(super) fn layer(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueI
 }
 
 pub(super) fn softmax(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
-    let axis = softmax_axis(builder, call)?;
-    Ok(vec![builder.emit(call, Operator::Softmax { axis }, &[call.value(0)?])?])
+    let (axis, input) = (softmax_axis(builder, call)?, call.value(0)?);
+    match stacks::softmax(builder, call, input, axis)? {
+        Some(shares) => Ok(vec![shares]),
+        None => Ok(vec![builder.emit(call, Operator::Softmax { axis }, &[input])?]),
+    }
 }
 
 pub(super) fn log_softmax(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {

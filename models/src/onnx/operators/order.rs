@@ -25,6 +25,19 @@ pub(super) fn in_image_order(
     builder.emit(call, Operator::Transpose { permutation: back }, &[output])
 }
 
+/// The same for what works along one axis, which `work` is told.
+pub(super) fn on_axis(
+    builder: &mut Builder,
+    call: &Call<'_>,
+    value: ValueId,
+    axis: usize,
+    work: impl FnOnce(&mut Builder, ValueId, usize) -> Result<ValueId, Reject>,
+) -> Result<ValueId, Reject> {
+    in_image_order(builder, call, value, |builder, image, axes| {
+        work(builder, image, axes.iter().position(|&a| a == axis).unwrap_or(axis))
+    })
+}
+
 /// Whether a value comes, through operators that keep its axes, from an image that was turned to have its channels last, or is
 /// fed like one.
 pub(super) fn channels_last(builder: &Builder, value: ValueId) -> bool {

@@ -2,7 +2,7 @@
 
 use super::quantization::{real, rounded};
 use super::{Builder, Call, Handler, Operand, Reject, convolution, dense, elementwise, functions, normalization};
-use super::{parts, pooling, unsupported};
+use super::{join, pooling, unsupported};
 use crate::graph::ValueId;
 use crate::onnx::constant::{Constant, Elements};
 use crate::onnx::fold;
@@ -66,7 +66,7 @@ pub(super) fn softmax(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
 /// The output's scale and zero point come first, then any number of tensors.
 pub(super) fn concat(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
     let tensors: Vec<usize> = (2..call.operands.len()).step_by(3).collect();
-    Form { float: parts::concat, tensors: &tensors, axis: 0, bias: None, output: 0 }.emit(builder, call)
+    Form { float: join::concat, tensors: &tensors, axis: 0, bias: None, output: 0 }.emit(builder, call)
 }
 
 fn one(builder: &mut Builder, call: &Call<'_>, float: Handler) -> Result<Vec<ValueId>, Reject> {

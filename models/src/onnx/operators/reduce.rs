@@ -3,9 +3,8 @@
 use super::convolution::as_image;
 use super::elementwise::larger;
 use super::order::channels_last;
-use super::parts::parts_along;
 use super::pooling::whole;
-use super::{Builder, Call, Reject, unsupported, volumes};
+use super::{Builder, Call, Reject, stacks, unsupported, volumes};
 use crate::function::Function;
 use crate::graph::{Operator, Tensor, ValueId, Window};
 
@@ -88,7 +87,7 @@ fn reduce(builder: &mut Builder, call: &Call<'_>, input: ValueId, reduction: Red
         )
     };
     let last = shape.len() - 1;
-    let stack = if let &[axis] = axes.as_slice() { parts_along(builder, input, axis) } else { None };
+    let stack = if let &[axis] = axes.as_slice() { stacks::parts(builder, call, input, axis)? } else { None };
     let output = match (axes.as_slice(), shape.as_slice()) {
         ([], _) => input,
         _ if stack.is_some() => of_parts(builder, call, &stack.unwrap_or_default(), reduction)?,

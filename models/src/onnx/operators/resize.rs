@@ -3,10 +3,16 @@
 use super::convolution::{as_image, like};
 use super::places::listed;
 use super::{Builder, Call, Operand, Reject, unsupported};
-use crate::graph::{Operator, PixelSource, ValueId};
+use crate::graph::{Operator, PixelSource, Tensor, ValueId, Window};
 use crate::onnx::fold::axis;
 
-const NEAREST: &str = "rows and columns of an image; nearest or linear, between pixels of the whole input";
+const NEAREST: &str = "rows and columns of an image; nearest or linear, between pixels of the whole input; cubic by a whole \
+    factor up to 8, the same for both, between pixel centres";
+
+/// Largest factor of a cubic interpolation: each output pixel has weights of its own.
+const MAX_CUBIC: usize = 8;
+/// Pixels before and behind one that a cubic interpolation by a whole factor reads.
+const REACH: usize = 2;
 
 /// Resize by any factor; by whole factors, the same for rows and columns, without places.
 pub(super) fn resize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {
@@ -29,8 +35,20 @@ pub(super) fn resize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
     if targets.iter().all(Target::is_same) {
         return Ok(vec![input]);
     }
+    // Runtimes take the corner of the last whole pixel, the operator's reference that of the part behind it.
+    if transform == "align_corners" && targets.iter().any(|t| (t.scale * t.from as f32 - t.to as f32).abs() > 1e-3) {
+        let nearest = "sizes, or scales that give whole numbers of rows and columns";
+        return Err(unsupported("aligned corners of an image that ends with part of a pixel", nearest));
+    }
     let half_pixel = matches!(transform, "half_pixel" | "pytorch_half_pixel" | "half_pixel_symmetric");
     let factor = whole_factor(lines);
+    if mode == "cubic" {
+        let factor = factor.filter(|&factor| half_pixel && factor <= MAX_CUBIC).ok_or_else(form)?;
+        if call.attributes.flag("exclude_outside", false)? {
+            return Err(unsupported("exclude_outside = 1", "edge pixels that go on: exclude_outside = 0"));
+        }
+        return cubic(builder, call, input, factor);
+    }
     let source = match (mode, transform, rounding) {
         ("nearest", "asymmetric", "floor") => Some(PixelSource::Nearest),
         ("nearest", "asymmetric", "round_prefer_floor") if factor == Some(2) => Some(PixelSource::Nearest),
@@ -57,6 +75,40 @@ pub(super) fn resize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
     let image = as_image(builder, call, input)?;
     let output = builder.emit(call, operator, &[image])?;
     Ok(vec![like(builder, call, output, input)?])
+}
+
+/// Cubic interpolation (Keys, 1981) by a whole factor: the weights of an output pixel follow from its place between those of
+/// the input, so that they are a kernel for each place, whose outputs then become pixels. Edge pixels go on.
+fn cubic(builder: &mut Builder, call: &Call<'_>, input: ValueId, factor: usize) -> Result<Vec<ValueId>, Reject> {
+    let &[_, channels, height, width] = builder.shape(input) else {
+        return Err(Reject::Invalid(format!("input of shape {:?}", builder.shape(input))));
+    };
+    let a = call.attributes.float("cubic_coeff_a")?.unwrap_or(-0.75);
+    let kernel = |distance: f32| match distance.abs() {
+        d if d <= 1.0 => ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0,
+        d if d < 2.0 => ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a,
+        _ => 0.0,
+    };
+    let extent = 2 * REACH + 1;
+    let place = |at: usize| (at as f32 + 0.5) / factor as f32 - 0.5;
+    let share = |at: usize, tap: usize| kernel(tap as f32 - REACH as f32 - place(at));
+    let taps = || (0..extent).flat_map(|y| (0..extent).map(move |x| (y, x)));
+    let places = (0..factor).flat_map(|y| (0..factor).map(move |x| (y, x)));
+    let block: Vec<f32> = places.flat_map(|(y, x)| taps().map(move |(v, u)| share(y, v) * share(x, u))).collect();
+    let outputs = channels.saturating_mul(factor * factor);
+    listed(outputs)?;
+    let continued = |size: usize| -> Result<Vec<f32>, Reject> {
+        listed(size)?;
+        Ok((0..size + 2 * REACH).map(|at| at.saturating_sub(REACH).min(size - 1) as f32).collect())
+    };
+    let (rows, columns) = (continued(height)?, continued(width)?);
+    let image = builder.emit(call, Operator::Resample { rows, columns }, &[input])?;
+    let weight = Tensor { shape: vec![outputs, 1, extent, extent], data: block.repeat(channels) };
+    let window = Window { kernel: [extent; 2], strides: [1; 2], dilations: [1; 2], pads: [0; 4] };
+    let convolution =
+        Operator::Convolution { weight, bias: vec![0.0; outputs], window, groups: channels, pad_value: None };
+    let mixed = builder.emit(call, convolution, &[image])?;
+    Ok(vec![builder.emit(call, Operator::Upsample { factor, source: PixelSource::ColumnFirst }, &[mixed])?])
 }
 
 /// One axis of a resize.

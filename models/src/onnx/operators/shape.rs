@@ -4,8 +4,8 @@ use super::convolution::{as_image, like};
 use super::logic::is_truth;
 use super::order::in_image_order;
 use super::places::listed;
-use super::{Builder, Call, Operand, Reject, unsupported};
-use crate::graph::{Operator, ValueId};
+use super::{Builder, Call, Operand, Reject, stacks, unsupported};
+use crate::graph::{Operator, Tensor, ValueId};
 use crate::onnx::constant::Elements;
 use crate::onnx::fold::{flattened, permutation, reshaped, squeezed, unsqueezed};
 use crate::shape::elements;
@@ -88,6 +88,13 @@ fn repeated(builder: &mut Builder, call: &Call<'_>, value: ValueId, repeats: &[u
     if elements(&sizes).is_none() {
         return Err(form());
     }
+    if let (&[_, 1], &[1, copies]) = (shape.as_slice(), repeats) {
+        listed(copies)?;
+        let weight = Tensor { shape: vec![copies, 1], data: vec![1.0; copies] };
+        let output = builder.emit(call, Operator::Dense { weight, bias: vec![0.0; copies] }, &[value])?;
+        builder.spread.insert(output, value);
+        return Ok(output);
+    }
     // Neighbours along an axis that is merged with the one before: each of them several times.
     if let Some(axis) = (2..shape.len()).find(|&axis| shape.len() == 5 && shape[axis] == 1 && repeats[axis] > 1)
         && repeats.iter().enumerate().all(|(a, &r)| r == 1 || a == axis)
@@ -155,7 +162,10 @@ pub(super) fn reshape(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
     let input = call.value(0)?;
     let target = call.constant(1)?.integers()?;
     let shape = reshaped(builder.shape(input), target, call.attributes.flag("allowzero", false)?)?;
-    Ok(vec![builder.reshape(call, input, shape)?])
+    match stacks::flattened(builder, call, input, &shape)? {
+        Some(runs) => Ok(vec![runs]),
+        None => Ok(vec![builder.reshape(call, input, shape)?]),
+    }
 }
 
 pub(super) fn flatten(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<ValueId>, Reject> {

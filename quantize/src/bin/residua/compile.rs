@@ -127,7 +127,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut model = import(&arguments.model, arguments.activations)?;
     let about = |failure: Failure| failure.about(arguments.model.display());
     let (statistics, samples) = match &arguments.calibration {
-        Some(data) if !model.is_quantized() => calibrate(arguments, &mut model, data)?,
+        Some(data) if !model.needs_no_inputs() => calibrate(arguments, &mut model, data)?,
         None if !model.is_quantized() => {
             return Err(Failure::new(
                 Kind::Usage,
