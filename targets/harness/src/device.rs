@@ -1,5 +1,6 @@
 //! What can be asked of an emulated device.
 
+use crate::aligned::aligned;
 use crate::build::{self, Built};
 use crate::emulator::{self, Answer, Counts, Work};
 use crate::packing::packed_for;
@@ -234,24 +235,4 @@ pub(crate) fn stack_bytes(answer: &Answer) -> Result<u32, HarnessError> {
 
 pub(crate) fn signed(values: &[u8]) -> Vec<i8> {
     values.iter().map(|&value| value as i8).collect()
-}
-
-/// A copy of a plan at a multiple of 16.
-pub(crate) struct AlignedPlan {
-    buffer: Vec<u8>,
-    start: usize,
-    len: usize,
-}
-
-impl AlignedPlan {
-    pub fn bytes(&self) -> &[u8] {
-        &self.buffer[self.start..self.start + self.len]
-    }
-}
-
-pub(crate) fn aligned(plan: &[u8]) -> AlignedPlan {
-    let mut buffer = vec![0; plan.len() + 16];
-    let start = buffer.as_ptr().align_offset(16).min(16);
-    buffer[start..start + plan.len()].copy_from_slice(plan);
-    AlignedPlan { buffer, start, len: plan.len() }
 }

@@ -1,6 +1,6 @@
 //! What the device does with a stream of audio, done on the host with the same code: the device's answer must equal it.
 
-use crate::device::aligned;
+use crate::aligned::aligned;
 use crate::{HarnessError, OutputRow};
 use residua::engine::{Engine, EngineError};
 use residua::frontend::{FrontEnd, Stream};

@@ -16,6 +16,7 @@
 
 //! Without the feature `emulator` only the set-up is there: [`Target`], [`doctor()`], [`install()`], [`home()`].
 
+mod aligned;
 #[cfg(feature = "emulator")]
 mod build;
 #[cfg(feature = "emulator")]

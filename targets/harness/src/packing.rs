@@ -1,7 +1,7 @@
 //! Packs a plan's weights anew for a core whose kernels read another packing than that of plans on disk.
 
 use crate::Target;
-use crate::device::aligned;
+use crate::aligned::aligned;
 use residua::kernels::halves::{self, HalvesMatrix};
 use residua::kernels::nines::{Nine, PackedNines};
 use residua::kernels::packed::{self, PackedMatrix};

@@ -1,6 +1,6 @@
 //! What a firmware is built of.
 
-use crate::device::aligned;
+use crate::aligned::aligned;
 use residua::operators::{OPERATORS, has_epilogue};
 use residua::plan::Plan;
 use residua::plan::format::{NONE_16, StepRecord};

@@ -1,7 +1,8 @@
 //! Streams of rows on an emulated device.
 
+use crate::aligned::aligned;
 use crate::build;
-use crate::device::{Options, aligned, regions, signed, stack_bytes};
+use crate::device::{Options, regions, signed, stack_bytes};
 use crate::emulator::{self, Counts, Work};
 use crate::packing::packed_for;
 use crate::{HarnessError, Parts, Target};
