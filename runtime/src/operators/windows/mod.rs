@@ -42,7 +42,7 @@ impl Windows<'_> {
 }
 
 /// Kernel rows that are looked up once for an output row.
-const HELD: usize = 4;
+const HELD: usize = 3;
 
 /// How windows are laid out.
 enum Layout<'o> {
