@@ -213,13 +213,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unfolded_volume_that_is_read_twice() {
+    fn a_volume_that_is_read_twice_and_handed_out() {
         let mut sketch = Sketch::of(&[1, 6, 4, 5]);
         let first = unfold(&mut sketch, 2, 3);
         sketch.then(Operator::Function(crate::function::Function::Tanh));
         sketch.add(first);
         let rewritten = unchanged(sketch.finish(), to_fixed_point);
         let names: Vec<_> = rewritten.nodes.iter().map(|n| n.operator.name()).collect();
-        assert_eq!(names, ["Tanh", "Add", "Reshape", "Transpose"]);
+        // The convolution picks channels: those of the image in the order that the volume declares.
+        assert_eq!(names, ["Tanh", "Add", "Conv", "Reshape"]);
     }
 }
