@@ -1,9 +1,9 @@
 //! The operators: one file each, with the contract, the row form and the naive reference.
 //!
 //! The `operators!` table below is the only list of them: code in the plan, name, the crate's feature that links it,
-//! variant, how the engine drives it, and type: it is handed a window of rows, as a `layer` too, which has what all convolutions
-//! have, or carries sums ([`RowOperator::sums`]). To add
-//! one, write its file and its line here, and its feature in `Cargo.toml`.
+//! variant, how the engine drives it, and type. It is handed a window of rows (`window`; `layer` where it is a [`Layer`], decoded as
+//! all convolutions are), or carries sums ([`RowOperator::sums`]). To add one, write its file and its line here, and its
+//! feature in `Cargo.toml`.
 //!
 //! Values are int8; operators marked `wide` take int16 ones as well, each input and the output by itself. Those of
 //! [`wide`] are for nothing else: they stand in for the others where a value is int16.
