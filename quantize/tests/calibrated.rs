@@ -1,6 +1,9 @@
 //! What calibration makes of a small network: plans that do not depend on the machine's threads, and weights whose rounding
 //! costs less than that of each to the nearest.
 
+mod common;
+
+use common::Random;
 use proptest::prelude::*;
 use residua::plan::Plan;
 use residua_models::evaluate::evaluate;
@@ -14,18 +17,7 @@ use residua_quantize::precision::Activations;
 use residua_quantize::quantize::Statistics;
 use residua_quantize::simulate;
 
-/// Numbers between −1 and 1.
-struct Random(u64);
-
 impl Random {
-    fn reals(&mut self, count: usize) -> Vec<f32> {
-        let next = || {
-            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (self.0 >> 40) as f32 / (1 << 23) as f32 - 1.0
-        };
-        std::iter::repeat_with(next).take(count).collect()
-    }
-
     fn convolution(&mut self, [outputs, inputs]: [usize; 2], size: usize, groups: usize) -> Operator {
         let shape = vec![outputs, inputs / groups, size, size];
         let weight = Tensor { data: self.reals(shape.iter().product()), shape };

@@ -1,5 +1,8 @@
 //! Recurrent layers of random sizes: how near the plan's output is to that of the float layer.
 
+mod common;
+
+use common::Random;
 use proptest::prelude::*;
 use residua::plan::Plan;
 use residua_models::evaluate::evaluate;
@@ -13,18 +16,7 @@ use residua_quantize::compile::Model;
 use residua_quantize::precision::Activations;
 use residua_quantize::simulate;
 
-/// Numbers between −1 and 1.
-struct Random(u64);
-
 impl Random {
-    fn reals(&mut self, count: usize) -> Vec<f32> {
-        let next = || {
-            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (self.0 >> 40) as f32 / (1 << 23) as f32 - 1.0
-        };
-        std::iter::repeat_with(next).take(count).collect()
-    }
-
     fn tensor(&mut self, shape: [usize; 2], largest: f32) -> Tensor {
         let data = self.reals(shape[0] * shape[1]).iter().map(|x| x * largest).collect();
         Tensor { shape: shape.to_vec(), data }

@@ -6,7 +6,7 @@ use super::geometry::Geometry;
 use super::layer::{HoldsLayer, Kind, Layer, Pixel};
 use super::padding::Padding;
 use super::rows::RowWindow;
-use super::windows::Windows;
+use super::windows::{self, Windows};
 use crate::kernels::{Matrix, Output};
 
 /// `out[y, x, o] = requantize(bias[o] + Σ w[o, ky, kx, i] · in[row(y, ky), column(x, kx), group(o) + i])`.
@@ -67,9 +67,8 @@ impl<L: HoldsLayer> RowOperator for Convolution<L> {
     }
 
     fn scratch_words(&self) -> usize {
-        let geometry = &self.0.layer().geometry;
-        let inputs = geometry.channels_in.checked_div(self.0.layer().groups).unwrap_or(0);
-        Windows { geometry, first: 0, inputs }.scratch_words()
+        let Layer { geometry, groups, .. } = self.0.layer();
+        windows::scratch_words(geometry, *groups)
     }
 
     fn row(&self, window: &RowWindow<'_>, scratch: &mut [u32], out: &mut [i8]) {

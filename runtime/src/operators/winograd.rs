@@ -46,11 +46,8 @@ impl<'p> Winograd<Layer<'p>> {
 
 impl<L: HoldsLayer> Winograd<L> {
     fn tiles(&self) -> Option<PackedTiles<'_>> {
-        PackedTiles::new(
-            self.0.layer().words,
-            self.0.layer().geometry.channels_in,
-            self.0.layer().geometry.channels_out,
-        )
+        let Layer { geometry, words, .. } = self.0.layer();
+        PackedTiles::new(words, geometry.channels_in, geometry.channels_out)
     }
 
     /// Transforms the columns under two tiles, from column `first` on, in all kernel rows.

@@ -5,7 +5,7 @@ use super::format::{
 };
 #[cfg(feature = "text")]
 use super::text::is_utf8;
-use super::{Checksum, Constants, Element, Plan, PlanError, map_record, state_len};
+use super::{Checksum, Constants, Plan, PlanError, map_record, state_len};
 #[cfg(feature = "front-end")]
 use crate::frontend::FrontEnd;
 use crate::operators::{Needs, Operator};
@@ -297,7 +297,7 @@ fn front_end(plan: &Plan<'_>) -> Result<(), PlanError> {
     }
     let front_end = FrontEnd::load(section).map_err(|_| PlanError::FrontEnd)?;
     let input = plan.input();
-    if input.element == Element::Int8 && front_end.feature_count() == input.row_len() {
+    if input.element == super::Element::Int8 && front_end.feature_count() == input.row_len() {
         Ok(())
     } else {
         Err(PlanError::FrontEnd)

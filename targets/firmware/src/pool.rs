@@ -46,6 +46,7 @@ impl Pool {
     }
 
     /// Takes all that is left.
+    #[cfg(any(feature = "audio", feature = "stream"))]
     pub fn rest(&mut self) -> &'static mut [u8] {
         core::mem::take(&mut self.free)
     }

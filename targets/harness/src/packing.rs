@@ -79,6 +79,19 @@ struct Channels {
 }
 
 impl Channels {
+    /// `channels` output channels of `fan_in` weights each; `weight` is asked for channel and place.
+    fn of(
+        channels: usize,
+        fan_in: usize,
+        weight: impl Fn(usize, usize) -> i8,
+        bias: impl Fn(usize) -> i32,
+        multiplier: impl Fn(usize) -> i32,
+    ) -> Self {
+        let mut of = Self::default();
+        (0..channels).for_each(|o| of.push(bias(o), (0..fan_in).map(|k| weight(o, k)), multiplier(o)));
+        of
+    }
+
     fn push(&mut self, bias: i32, weights: impl IntoIterator<Item = i8>, multiplier: i32) {
         self.biases.push(bias);
         self.weights.extend(weights);
@@ -228,14 +241,11 @@ impl<'p> Packed<'p> {
         let mut out = Vec::new();
         for words in words.chunks_exact(len) {
             let matrix = PackedMatrix::new(words, from * pieces, outputs)?;
-            let mut channels = Channels::default();
-            for o in 0..outputs {
-                let weight = |i: usize| {
-                    let (y, i) = (i / to, i % to);
-                    if i < piece { matrix.weight(o, y * from + i) } else { 0 }
-                };
-                channels.push(matrix.bias(o), (0..to * pieces).map(weight), matrix.multiplier(o));
-            }
+            let weight = |o: usize, k: usize| {
+                let (y, i) = (k / to, k % to);
+                if i < piece { matrix.weight(o, y * from + i) } else { 0 }
+            };
+            let channels = Channels::of(outputs, to * pieces, weight, |o| matrix.bias(o), |o| matrix.multiplier(o));
             out.extend(channels.matrix(self.packing)?);
         }
         Some(out)
@@ -245,23 +255,16 @@ impl<'p> Packed<'p> {
     fn channels(&self, offset: u32, fan_in: usize, outputs: usize) -> Option<Channels> {
         let words = self.words(offset, PackedMatrix::len(fan_in, outputs)?)?;
         let matrix = PackedMatrix::new(&words, fan_in, outputs)?;
-        let mut channels = Channels::default();
-        for o in 0..outputs {
-            channels.push(matrix.bias(o), (0..fan_in).map(|k| matrix.weight(o, k)), matrix.multiplier(o));
-        }
-        Some(channels)
+        let weight = |o: usize, k: usize| matrix.weight(o, k);
+        Some(Channels::of(outputs, fan_in, weight, |o| matrix.bias(o), |o| matrix.multiplier(o)))
     }
 
     /// The output channels of transformed weights.
     fn channels_of_tiles(&self, offset: u32, inputs: usize, outputs: usize) -> Option<Channels> {
         let words = self.words(offset, PackedTiles::len(inputs, outputs)?)?;
         let tiles = PackedTiles::new(&words, inputs, outputs)?;
-        let mut channels = Channels::default();
-        for o in 0..outputs {
-            let weight = |k: usize| tiles.weight(o, [k / inputs / 3, k / inputs % 3], k % inputs) as i8;
-            channels.push(tiles.bias(o), (0..9 * inputs).map(weight), tiles.multiplier(o));
-        }
-        Some(channels)
+        let weight = |o: usize, k: usize| tiles.weight(o, [k / inputs / 3, k / inputs % 3], k % inputs) as i8;
+        Some(Channels::of(outputs, 9 * inputs, weight, |o| tiles.bias(o), |o| tiles.multiplier(o)))
     }
 
     fn taps(&self, offset: u32, taps: usize, channels: usize) -> Option<Vec<u8>> {
